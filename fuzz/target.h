@@ -1,0 +1,45 @@
+/* target.h: what ALLOC on the command line stands for.
+ *
+ * A built-in's name, or the path of a shared library (anything with a '/' in it or ending in ".so" or ".so.N"). A
+ * library is never opened in the process that reads the command line: target_probe asks a child what it offers, and the
+ * worker (child.h) opens it for itself.
+ */
+#ifndef TARGET_H
+#define TARGET_H
+
+#include "alloc.h"
+
+enum target_kind {
+    TARGET_BUILTIN,
+    TARGET_LIBRARY, /* malloc and its family by name, with a prefix */
+    TARGET_VTABLE,  /* a library that exports assay_allocator */
+};
+
+struct target {
+    char name[256];   /* as given: what replay commands and reports say */
+    char path[4096];  /* absolute; empty for built-ins */
+    char prefix[64];  /* for symbol names, may be empty */
+    enum target_kind kind;
+    bool preload;     /* cannot be opened late (static TLS): loaded with LD_PRELOAD */
+    bool illegal;     /* profile bit: contract errors are generated too */
+    const struct alloc_ops *ops;    /* built-ins; otherwise what target_open made, in the worker only */
+    struct alloc_contract contract; /* as the profile has changed it */
+    unsigned offered[2]; /* bit k of word k/32: the operation `enum op_kind` k is offered */
+};
+
+/* Finds the built-in or probes the library. 0; or -1 with one line for stderr in `error` (what is wrong and what to do,
+ * with the nearest names for an unknown built-in). `profile` is a comma-separated list, NULL for none; target_profiles
+ * lists the words. */
+int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error, size_t size);
+
+/* In the worker process: makes t->ops usable. 0, or -1 with `error`. */
+int target_open(struct target *t, char *error, size_t size);
+
+/* The profiles' words and what each does, NULL-terminated pairs. */
+extern const char *const target_profiles[][2];
+
+/* The built-in allocators, NULL-terminated, reference ones first, then the canaries of allocators/broken/ under the name
+ * "broken/<name>". Terminated by NULL; built at first use. */
+const struct alloc_ops *const *target_builtins(void);
+
+#endif

@@ -1,0 +1,63 @@
+/* exec_internal.h: what the files of exec share. Each family of operations has one file that makes its calls
+ * (exec_heap.c, exec_frames.c, exec_break.c, exec_maps.c) and asks the model about what it saw.
+ */
+#ifndef EXEC_INTERNAL_H
+#define EXEC_INTERNAL_H
+
+#include "backing.h"
+#include "exec.h"
+#include "model.h"
+
+struct exec {
+    struct exec_options options;
+    const struct alloc_ops *ops;
+    struct lender lender;
+    void *heap;            /* ops->state_size bytes, ours */
+    bool heap_ready;       /* init has run and fini has not */
+    const struct program *program;
+    struct verdict verdict;
+    uint32_t op_index, step, round;
+    struct model model;    /* live blocks and what is known of them */
+    struct break_model *breaks;  /* exec_break.c's state, allocated at first use */
+    struct map_model *maps;      /* exec_maps.c's state, allocated at first use */
+    uint64_t call_size, call_size2; /* evaluated arguments of the call in progress, for the trace */
+};
+
+/* One call of an operation: false if and only if a rule was broken (then x->verdict says which). */
+typedef bool exec_step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b);
+
+exec_step exec_step_heap, exec_step_frames, exec_step_break, exec_step_maps, exec_step_illegal;
+
+/* Called when a heap has been made afresh, and when a program ends, before the heap is abandoned. */
+void exec_break_fresh(struct exec *x);
+bool exec_break_finish(struct exec *x);
+void exec_maps_fresh(struct exec *x);
+bool exec_maps_finish(struct exec *x);
+
+/* A rule is broken: records the verdict and returns false. `at` is the byte where it shows, or NULL. The two texts are
+ * printf-formatted without malloc (%s %d %u %x %llu and their length modifiers); offsets only, never an address. */
+bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expected, const char *seen, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* One more check of this rule was made. */
+static inline void exec_checked(struct exec *x, enum rule rule) { x->options.counters->checked[rule]++; }
+
+/* The operation is not offered: counted, nothing happens. */
+static inline bool exec_skip(struct exec *x, enum op_kind kind)
+{
+    x->options.counters->skipped[kind]++;
+    return true;
+}
+
+/* Records the call in the trace, if there is one. `block` may be NULL. */
+void exec_record(struct exec *x, const struct op *op, unsigned slot, enum result_class result, const void *block,
+                 uint64_t usable, int error);
+
+/* Offset of p from the base of the memory lent; OFFSET_NONE on a host heap and for NULL. */
+uint64_t exec_offset(const struct exec *x, const void *p);
+
+/* Memory of our own, zeroed, from mmap; NULL with errno if there is none. Freed with exec_release. */
+void *exec_memory(size_t bytes);
+void exec_release(void *p, size_t bytes);
+
+#endif

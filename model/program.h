@@ -1,0 +1,179 @@
+/* program.h: what is asked of an allocator, as data.
+ *
+ * A program is a heap geometry and a bounded list of operations on numbered slots. It says nothing about results: it
+ * can be run on any allocator, and every program is legal (an operation on a slot that cannot take it is skipped).
+ * Three ways in, one way out of each:
+ *   bytes  -> program   program_decode: total, every byte string is a program (decode.c; docs/PROGRAMS.md)
+ *   text   -> program   program_parse: line and column of the first error (text.c)
+ *   program -> bytes, text   program_encode, program_print: exact, decode(encode(p)) = p = parse(print(p)).
+ *
+ * No function here allocates memory; all of them are bounded by the sizes below.
+ */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROGRAM_OPS_MAX 1024u    /* operations in one program */
+#define PROGRAM_SLOTS 8192u      /* slots are numbered 0 .. PROGRAM_SLOTS-1 */
+#define PROGRAM_STEPS_MAX 65536u /* single calls that one run of a program makes, runs and repeats unrolled */
+#define PROGRAM_HEAP_MAX (UINT64_C(1) << 36)
+#define PROGRAM_BYTES_MAX (32u + 32u * PROGRAM_OPS_MAX) /* the longest byte form that program_encode writes */
+
+/* ---- Sizes ------------------------------------------------------------------------------------------------------ */
+
+/* A size is said in relation to what it is meant to probe, so that a program keeps its meaning on another allocator,
+ * another heap and a 32-bit machine. Value of (kind, v), modulo the width of size_t: */
+enum size_kind {
+    SIZE_LITERAL, /* v                                                     text: 24           */
+    SIZE_TOP,     /* SIZE_MAX - v                                          text: MAX-3        */
+    SIZE_HALF,    /* PTRDIFF_MAX + v, v signed                             text: HALF+1       */
+    SIZE_HEAP,    /* size of the memory lent + v, v signed                 text: heap-16      */
+    SIZE_USABLE,  /* usable size last seen in slot `ref` (0 if none) + v   text: usable(p3)+1 */
+    SIZE_SEEN,    /* the largest request granted so far in this run + v    text: seen-8       */
+    SIZE_KINDS
+};
+
+/* ---- Operations -------------------------------------------------------------------------------------------------- */
+
+enum op_kind {
+    /* the malloc family; `slot` receives or names the block. On a slot that is live already, an allocation is skipped;
+     * on a slot that is not, free, free_sized, usable_size and write are skipped and realloc is realloc(NULL, a). */
+    OP_MALLOC,             /* a bytes */
+    OP_FREE,
+    OP_REALLOC,            /* to a bytes */
+    OP_CALLOC,             /* a elements of b bytes */
+    OP_ALIGNED_ALLOC,      /* a bytes aligned to b */
+    OP_POSIX_MEMALIGN,     /* a bytes aligned to b */
+    OP_MEMALIGN,           /* a bytes aligned to b */
+    OP_REALLOCARRAY,       /* to a elements of b bytes */
+    OP_USABLE_SIZE,
+    OP_FREE_SIZED,         /* with the size requested */
+    OP_FREE_ALIGNED_SIZED, /* with the size and alignment requested; only for blocks of aligned_alloc */
+    OP_WRITE,              /* the owner writes new contents over the whole block */
+    OP_FREE_NULL,          /* free(NULL) */
+    OP_CHECK,              /* verify every live block, and check() and walk() where offered */
+    OP_REPEAT,             /* the a operations before this one, b more times; repeats among them are left out */
+    /* the surroundings */
+    OP_FAIL,               /* the a-th request from now that the allocator makes of its backing fails, once (a = 1: the next) */
+    OP_FOREIGN_SBRK,       /* somebody else takes a bytes from the same break (A40) */
+    /* frames */
+    OP_FRAME_PUSH,
+    OP_FRAME_POP,
+    /* the break as an interface */
+    OP_SBRK,               /* by a bytes, taken as signed */
+    OP_BRK,                /* to base + a */
+    /* mappings: slot numbers name mappings here */
+    OP_MMAP,               /* a bytes; b packs flags, file, offset and address choice: see docs/PROGRAMS.md */
+    OP_MUNMAP,             /* a bytes from byte offset b of the mapping in `slot` */
+    OP_MAP_STORE,          /* store at byte offset a of the mapping; b selects the value */
+    OP_FILE_STORE,         /* the harness stores into file b at offset a, as another process would */
+    /* illegal mode: contract errors; run only for allocators that promise to report them (C43) */
+    OP_DOUBLE_FREE,        /* free of the block that `slot` held last */
+    OP_INTERIOR_FREE,      /* free of an address a bytes inside the live block of `slot` */
+    OP_FOREIGN_FREE,       /* free of an address that the allocator never returned */
+    OP_WRONG_SIZE_FREE,    /* free_sized with the size requested + a, a not 0 */
+    OP_WRITE_AFTER_FREE,   /* store into the block that `slot` held last */
+    OP_KINDS
+};
+
+/* One line of a program: `count` calls, call i on slot + i*stride (modulo PROGRAM_SLOTS) with the size a + i*step. */
+struct op {
+    uint8_t kind;   /* enum op_kind */
+    uint8_t a_kind; /* enum size_kind */
+    uint16_t slot;
+    uint16_t ref;   /* the slot that SIZE_USABLE asks, for a and b alike */
+    uint16_t count; /* 1 .. PROGRAM_SLOTS */
+    int16_t stride;
+    uint8_t b_kind;   /* enum size_kind */
+    uint8_t reserved; /* 0 */
+    int32_t step;
+    uint64_t a;
+    uint64_t b;
+};
+_Static_assert(sizeof(struct op) == 32, "struct op is the unit of the literal byte form");
+
+/* ---- Geometry ---------------------------------------------------------------------------------------------------- */
+
+enum heap_dirty { DIRTY_ZERO, DIRTY_A5, DIRTY_FF, DIRTY_RANDOM, DIRTY_KINDS };
+enum heap_place { PLACE_HIGH, PLACE_LOW, PLACE_KINDS }; /* above or below 4 GiB (32-bit: no difference) */
+enum heap_fence {
+    FENCE_ENDS,  /* inaccessible pages before and behind the memory lent */
+    FENCE_PAGES, /* the pages above a break are inaccessible too, at every moment (A35); slower */
+    FENCE_KINDS
+};
+
+/* Rules about the whole life of a heap need more than one run of a program; which, is part of the program. */
+enum heap_course {
+    COURSE_PLAIN,    /* run, verify, free everything */
+    COURSE_DRAIN,    /* ... then run again on the same heap: what was granted is granted again (C24) */
+    COURSE_STEADY,   /* ... several times: the footprint stays that of the second round (C39) */
+    COURSE_REFILL,   /* fill to exhaustion, free one, ask for the same again (C25) */
+    COURSE_MONOTONE, /* on a fresh heap, whatever is smaller than what was granted is granted (C30) */
+    COURSE_TWIN,     /* again elsewhere, with other dirt and other contents: same offsets (C37, C41) */
+    COURSE_PERMUTE,  /* free in another order: the same end state (C40) */
+    COURSE_FREE_COST,/* instructions of a free among few and among many free blocks (A24) */
+    COURSE_KINDS
+};
+
+struct heap_geometry {
+    uint64_t size;   /* bytes lent, 1 .. PROGRAM_HEAP_MAX; of no particular multiple */
+    uint32_t seed;   /* of contents and of random dirt */
+    uint32_t fail;   /* as OP_FAIL with this number before the first operation; 0: none */
+    uint8_t dirty;   /* enum heap_dirty */
+    uint8_t place;   /* enum heap_place */
+    uint8_t fence;   /* enum heap_fence */
+    uint8_t course;  /* enum heap_course */
+};
+
+struct program {
+    struct heap_geometry heap;
+    uint32_t op_count;
+    struct op ops[PROGRAM_OPS_MAX];
+};
+
+#define HEAP_SIZE_DEFAULT 8192u
+
+/* An empty program on the simplest heap. */
+void program_clear(struct program *p);
+
+/* Bounds every field, so that any content of *p becomes a valid program; valid programs stay as they are. */
+void program_normalise(struct program *p);
+bool program_equal(const struct program *a, const struct program *b);
+
+/* ---- Bytes ------------------------------------------------------------------------------------------------------- */
+
+/* Total: any `length` bytes are a program (docs/PROGRAMS.md has both layouts). Bytes that begin with PROGRAM_MAGIC are
+ * the literal form, which can say every program; all others are the swarm form, made for engines. */
+#define PROGRAM_MAGIC "asy1"
+void program_decode(struct program *p, const void *bytes, size_t length);
+/* Writes the literal form, at most PROGRAM_BYTES_MAX bytes; returns its length. */
+size_t program_encode(const struct program *p, unsigned char *bytes);
+
+/* The swarm form's head, for engines that fill bytes with random ones: which families of operations a target offers is
+ * written over byte 0, so that no program is wasted. */
+enum swarm_family { SWARM_HEAP, SWARM_FRAMES, SWARM_BREAK, SWARM_MAPPINGS, SWARM_FAMILIES };
+#define SWARM_ILLEGAL 0x80u     /* bit of byte 0: contract errors among the operations */
+#define SWARM_HEAD_BYTES 16u
+#define SWARM_OP_BYTES 4u
+
+/* ---- Text -------------------------------------------------------------------------------------------------------- */
+
+struct parse_error {
+    size_t line, column; /* from 1 */
+    char message[120];   /* what was expected; no full stop, no newline */
+};
+
+/* Reads the text form. True, or false with *error filled if and only if the text is no program; *p is then unspecified. */
+bool program_parse(struct program *p, const char *text, size_t length, struct parse_error *error);
+/* Writes one operation, or the heap line, without newline; as snprintf, returns the length it would need. */
+size_t program_print_op(const struct op *op, char *out, size_t size);
+size_t program_print_heap(const struct heap_geometry *heap, char *out, size_t size);
+/* The whole text, newline-terminated lines and a final '\0'; as snprintf. */
+size_t program_print(const struct program *p, char *out, size_t size);
+/* "malloc", "free_sized", …: the word of the text form and the name of the operation in reports. */
+const char *op_name(enum op_kind kind);
+
+#endif
