@@ -150,7 +150,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     if (host && x->heap_ready) return true;
     struct lender_geometry lend = {.kind = c->backing,
                                    .size = g->size,
-                                   .dirt = zero ? DIRT_ZERO : (enum lender_dirt)g->dirt,
+                                   .dirt = zero ? DIRT_ZERO : (enum lender_dirt)g->dirty,
                                    .seed = g->seed,
                                    .low = g->place == PLACE_LOW,
                                    .fence_pages = g->fence == FENCE_PAGES,
