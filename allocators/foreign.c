@@ -193,6 +193,14 @@ static bool image_exports(const struct image *m, const char *prefix, size_t leng
     return false;
 }
 
+/* Of prefixes that continue another one, as x_aligned_ does x_, the malloc is rarely of malloc's type. */
+static bool continues(const char *const *best, const size_t *lengths, int k)
+{
+    for (int i = 0; i < k; i++)
+        if (lengths[i] && strncmp(best[k], best[i], lengths[i]) == 0) return true;
+    return false;
+}
+
 /* Writes which prefixes would find a malloc and a free: the shortest three, for they are the plainest. */
 static void suggest_prefixes(const struct image *m, char *out, size_t size)
 {
@@ -215,6 +223,7 @@ static void suggest_prefixes(const struct image *m, char *out, size_t size)
     }
     snprintf(out, size, "; nothing in it looks like an allocator");
     for (int k = 0; k < BEST && best[k]; k++) {
+        if (continues(best, lengths, k)) continue;
         const char *lead = k == 0 ? "; try " : " or ";
         const int n = lengths[k] ? snprintf(out + used, size - used, "%s--prefix %.*s", lead, (int)lengths[k], best[k])
                                  : snprintf(out + used, size - used, "%sno --prefix", lead);
