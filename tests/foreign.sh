@@ -14,7 +14,7 @@ failures=0
 # A sanitizer's runtime takes every malloc for itself, a library's calls of its own malloc included, and refuses what
 # would keep them apart; so these libraries then bind their calls themselves.
 bind=()
-if grep -q __asan_init "$assay"; then bind=(-Wl,-Bsymbolic); fi
+if grep -q __asan_init "$assay"; then bind=('-Wl,-Bsymbolic'); fi
 
 # build NAME SOURCE [FLAG...]: the library NAME from tests/foreign/SOURCE.
 build() {
@@ -57,6 +57,9 @@ rm libneeded.so
 echo 'no library at all' >text.so
 head -c 40 libbump.so >short.so
 : >empty.so
+cp libbump.so other.so # and turned into one of the other class, 32-bit or 64-bit
+class=$(od -An -tu1 -j4 -N1 libbump.so)
+printf '%b' "\\x0$((3 - class))" | dd of=other.so bs=1 seek=4 conv=notrunc status=none
 ln -s 'lib tls.so' liblink.so
 
 # What works: by path, by name in the current directory, with a version, with a prefix, preloaded, as a vtable.
@@ -83,6 +86,7 @@ check 2 'needs libneeded.so, which is not found' ./libneeds.so
 check 2 'LD_PRELOAD takes no path with a space or a colon' './lib tls.so'
 check 2 'no such file' ./libabsent.so
 check 2 'not a shared library (no ELF file)' ./text.so
+check 2 '-bit library; this program is' ./other.so
 check 2 'not a shared library (cut short)' ./short.so
 check 2 'not a shared library (no file with contents)' ./empty.so
 check 2 'not a shared library (no file with contents)' ./
