@@ -35,7 +35,7 @@ __attribute__((format(printf, 3, 4))) static enum foreign_status fail(char *erro
     return FOREIGN_ERROR;
 }
 
-/* ---- Trampolines -------------------------------------------------------------------------------------------------- */
+/* ---- Trampolines ------------------------------------------------------------------------------------------------- */
 
 static const struct foreign *of(void *heap) { return *(const struct foreign **)heap; }
 
@@ -110,7 +110,7 @@ static bool make_ops(struct foreign *f)
     return true;
 }
 
-/* ---- The file: what it is, and which names it exports ------------------------------------------------------------- */
+/* ---- The file: what it is, and which names it exports ------------------------------------------------------------ */
 
 struct image {
     unsigned char *bytes;
@@ -162,7 +162,8 @@ static enum foreign_status image_open(struct image *m, const char *path, char *e
     if (m->size < EI_NIDENT || memcmp(m->bytes, ELFMAG, SELFMAG) != 0) wrong = "no ELF file";
     else if (m->bytes[EI_CLASS] != class) wrong = m->bytes[EI_CLASS] == ELFCLASS32 ? "32-bit" : "64-bit";
     else if (!image_read(m, 0, &head, sizeof head)) wrong = "cut short";
-    else if (head.e_type != ET_DYN) wrong = head.e_type == ET_REL ? "an object file; link it with -shared" : "a program";
+    else if (head.e_type == ET_REL) wrong = "an object file; link it with -shared";
+    else if (head.e_type != ET_DYN) wrong = "a program";
     if (!wrong) {
         image_find_symbols(m, &head);
         return FOREIGN_OK;
@@ -232,12 +233,13 @@ static void suggest_prefixes(const struct image *m, char *out, size_t size)
     }
 }
 
-/* ---- Loading ------------------------------------------------------------------------------------------------------ */
+/* ---- Loading ----------------------------------------------------------------------------------------------------- */
 
 /* A library's own calls of malloc must reach its own malloc, not the program's: RTLD_DEEPBIND sees to that where it is
  * known. The sanitizers' runtimes refuse it. */
 #ifdef __has_feature
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer))
+#define SANITIZED \
+    (__has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer))
 #elif defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define SANITIZED 1
 #else
@@ -337,8 +339,8 @@ static enum foreign_status take_vtable(struct foreign *f, const char *path, void
     const struct alloc_ops *ops = allocator();
     if (!ops) return fail(error, size, "%s: assay_allocator returns NULL", path);
     if (ops->abi != ALLOC_ABI)
-        return fail(error, size, "%s: assay_allocator: abi: %u, but this program has %u; compile it again", path, ops->abi,
-                    ALLOC_ABI);
+        return fail(error, size, "%s: assay_allocator: abi: %u, but this program has %u; compile it again", path,
+                    ops->abi, ALLOC_ABI);
     const char *wrong = wrong_member(ops);
     if (wrong) return fail(error, size, "%s: assay_allocator: %s", path, wrong);
     f->ops = *ops;
@@ -382,7 +384,7 @@ enum foreign_status foreign_open(struct foreign *f, const char *path, const char
     return status;
 }
 
-/* ---- The C library of this program -------------------------------------------------------------------------------- */
+/* ---- The C library of this program ------------------------------------------------------------------------------- */
 
 /* What the documentation of the running version promises. */
 static void libc_contract(struct alloc_contract *c)

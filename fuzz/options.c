@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Verbs -------------------------------------------------------------------------------------------------------- */
+/* ---- Verbs ------------------------------------------------------------------------------------------------------- */
 
 enum {
     LIST = 1 << 0,
@@ -56,7 +56,7 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
-/* ---- Options ------------------------------------------------------------------------------------------------------ */
+/* ---- Options ----------------------------------------------------------------------------------------------------- */
 
 enum value { FLAG, SECONDS, COUNT, WIDE, BYTES, TEXT, CHOICE };
 
@@ -129,7 +129,7 @@ static void set_defaults(struct options *o)
     };
 }
 
-/* ---- Values ------------------------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------------------------------ */
 
 struct parser {
     struct options *options;
@@ -195,9 +195,9 @@ static int bad_number(struct parser *p, const struct option_row *row, const char
     char min[32], max[32];
     if (row->min == row->max) /* so far --threads alone */
         return fail(p, "--%s: '%s': only %s is possible yet", row->name, text, bound(min, sizeof min, row, row->min));
-    const char *what = row->value == SECONDS ? "a number of seconds" : row->value == BYTES ? "a number of bytes" : "a number";
-    return fail(p, "--%s: '%s' is not %s (%s to %s)", row->name, text, what, bound(min, sizeof min, row, row->min),
-                bound(max, sizeof max, row, row->max));
+    const char *unit = row->value == SECONDS ? " of seconds" : row->value == BYTES ? " of bytes" : "";
+    return fail(p, "--%s: '%s' is not a number%s (%s to %s)", row->name, text, unit,
+                bound(min, sizeof min, row, row->min), bound(max, sizeof max, row, row->max));
 }
 
 static int bad_choice(struct parser *p, const struct option_row *row, const char *text)
@@ -244,7 +244,7 @@ static int set_value(struct parser *p, const struct option_row *row, const char 
     return -1;
 }
 
-/* ---- Parsing ------------------------------------------------------------------------------------------------------ */
+/* ---- Parsing ----------------------------------------------------------------------------------------------------- */
 
 /* "-o", "-oFILE", "--output", "--output=FILE": the row, and the value if it is in the same word. */
 static const struct option_row *find_row(const char *word, const char **value)
@@ -339,7 +339,7 @@ int options_parse(struct options *o, int argc, char **argv, char *error, size_t 
     return 0;
 }
 
-/* ---- Help --------------------------------------------------------------------------------------------------------- */
+/* ---- Help -------------------------------------------------------------------------------------------------------- */
 
 static void print_row(FILE *out, const struct option_row *row)
 {

@@ -20,7 +20,7 @@
 
 enum { PROBE_SECONDS = 10 };
 
-/* ---- The child ---------------------------------------------------------------------------------------------------- */
+/* ---- The child --------------------------------------------------------------------------------------------------- */
 
 _Noreturn static void answer(int fd, const struct probe *p)
 {
@@ -58,9 +58,12 @@ _Noreturn static void probe_preloaded(int fd, const char *path, const char *pref
     p.status = FOREIGN_ERROR;
     if (errno == EINVAL)
         snprintf(p.error, sizeof p.error,
-                 "%.512s: uses static TLS, so it must be preloaded, and LD_PRELOAD takes no path with a space or a colon; "
-                 "use a symbolic link", path);
-    else snprintf(p.error, sizeof p.error, "%.512s: cannot run this program again to preload it: %s", path, strerror(errno));
+                 "%.512s: uses static TLS, so it must be preloaded, and LD_PRELOAD takes no path with a space or a "
+                 "colon; use a symbolic link",
+                 path);
+    else
+        snprintf(p.error, sizeof p.error, "%.512s: cannot run this program again to preload it: %s", path,
+                 strerror(errno));
     answer(fd, &p);
 }
 
@@ -71,7 +74,7 @@ int target_probe_main(int argc, char **argv)
     return 2;
 }
 
-/* ---- The parent --------------------------------------------------------------------------------------------------- */
+/* ---- The parent -------------------------------------------------------------------------------------------------- */
 
 static long milliseconds(void)
 {
@@ -126,7 +129,8 @@ static void probe_once(struct probe *p, const char *path, const char *prefix, bo
     p->status = FOREIGN_ERROR;
     if (got < 0) snprintf(p->error, sizeof p->error, "%.512s: not loaded within %d seconds", path, PROBE_SECONDS);
     else if (WIFSIGNALED(status))
-        snprintf(p->error, sizeof p->error, "%.512s: crashes while it is loaded (%s)", path, strsignal(WTERMSIG(status)));
+        snprintf(p->error, sizeof p->error, "%.512s: crashes while it is loaded (%s)", path,
+                 strsignal(WTERMSIG(status)));
     else
         snprintf(p->error, sizeof p->error, "%.512s: ends the process while it is loaded (exit status %d)", path,
                  WEXITSTATUS(status));

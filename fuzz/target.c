@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- The built-in allocators -------------------------------------------------------------------------------------- */
+/* ---- The built-in allocators ------------------------------------------------------------------------------------- */
 
 #define BUILTINS_MAX 256u
 
@@ -78,7 +78,7 @@ const struct canary *canary_of(const char *target_name)
     return NULL;
 }
 
-/* ---- The nearest names -------------------------------------------------------------------------------------------- */
+/* ---- The nearest names ------------------------------------------------------------------------------------------- */
 
 enum { NAME_MAX_BYTES = 64, FAR = 1000 };
 
@@ -129,7 +129,7 @@ static int unknown_builtin(const char *spec, char *error, size_t size)
     return -1;
 }
 
-/* ---- Resolving ---------------------------------------------------------------------------------------------------- */
+/* ---- Resolving --------------------------------------------------------------------------------------------------- */
 
 /* Ends in ".so", or in ".so." and a version. */
 static bool names_library(const char *spec)
@@ -182,7 +182,8 @@ static int resolve_library(struct target *t, char *error, size_t size)
     return 0;
 }
 
-int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error, size_t size)
+int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error,
+                   size_t size)
 {
     memset(t, 0, sizeof *t);
     if (!prefix) prefix = "";

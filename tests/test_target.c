@@ -62,8 +62,8 @@ static void unknown_builtin_tells_the_nearest(void **state)
     assert_int_equal(resolve("freelst", NULL), -1);
     assert_string_equal(error, "no built-in allocator 'freelst'; did you mean freelist?");
     assert_int_equal(resolve("quite-another-name", NULL), -1);
-    assert_string_equal(error, "no built-in allocator 'quite-another-name'; 'assay list' names them, and a library is a "
-                               "path with '/' or one that ends in .so");
+    assert_string_equal(error, "no built-in allocator 'quite-another-name'; 'assay list' names them, and a library is "
+                               "a path with '/' or one that ends in .so");
     assert_int_equal(resolve("", NULL), -1);
     assert_int_equal(resolve("broken/no such thing at all", NULL), -1); /* no library, though there is a '/' in it */
     assert_non_null(strstr(error, "no built-in"));
@@ -136,7 +136,8 @@ static void every_word_listed_is_known(void **state)
 static void unknown_words_are_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"string", "stric", "strict,,", "-strict", "errno", "+", "-", "zero-size=", "strict x"};
+    static const char *const wrong[] = {"string", "stric", "strict,,", "-strict",  "errno",
+                                        "+",      "-",     "zero-size=", "strict x"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(resolve("libc", wrong[i]), -1);
         assert_non_null(strstr(error, "--profile: no word '"));
