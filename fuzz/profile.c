@@ -114,7 +114,8 @@ int profile_apply(struct target *t, const char *list, char *error, size_t size)
     const unsigned detects = PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_DETECTS_WRITES;
     if (t->illegal && !(t->contract.promises & detects)) {
         snprintf(error, size,
-                 "--profile: 'illegal' needs an allocator that promises to report contract errors; %s does not", t->name);
+                 "--profile: 'illegal' needs an allocator that promises to report contract errors; %s does not",
+                 t->name);
         return -1;
     }
     return 0;
