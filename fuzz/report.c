@@ -58,6 +58,67 @@ int report_end(struct report *r, const struct summary *s)
     return -1;
 }
 
+/* ---- Promises ---------------------------------------------------------------------------------------------------- */
+
+static const struct promise promises[] = {
+    {PROMISE_ALIGN_SMALL, "align-small", "small blocks are aligned like large ones"},
+    {PROMISE_ERRNO, "errno", "a refusal sets errno to ENOMEM"},
+    {PROMISE_FREE_ERRNO, "free-errno", "free leaves errno alone"},
+    {PROMISE_ALIGN_CHECKED, "align-checked", "an alignment that is no power of two is refused"},
+    {PROMISE_MERGES, "merges", "free neighbours are one block before a request is refused"},
+    {PROMISE_EXPLAINED, "explained", "only what fits no gap is refused"},
+    {PROMISE_REUSES, "reuses", "more memory is asked for only when no free block fits"},
+    {PROMISE_STEADY, "steady", "a repeated cycle needs no more memory than its second round"},
+    {PROMISE_CONST_FREE, "const-free", "free takes constant time"},
+    {PROMISE_DETERMINISTIC, "deterministic", "the same calls give the same offsets"},
+    {PROMISE_DETECTS_BAD_FREE, "detects-bad-free", "a bad free is reported and changes nothing"},
+    {PROMISE_DETECTS_SIZE, "detects-size", "a wrong size given to free_sized is reported"},
+    {PROMISE_SPLITS, "splits", "a remainder that can hold a block stays free"},
+    {PROMISE_TRUSTS_ZERO, "trusts-zero", "fresh memory is given to it zeroed"},
+    {PROMISE_FRAMES, "frames", "blocks live until their frame is popped"},
+    {PROMISE_DETECTS_WRITES, "detects-writes", "a write to freed memory is reported"},
+};
+
+static unsigned promise_bit(enum rule rule)
+{
+    switch ((int)rule) {
+    case RULE_A2: return PROMISE_ALIGN_SMALL;
+    case RULE_A6:
+    case RULE_A16:
+    case RULE_A19: return PROMISE_ERRNO;
+    case RULE_A12: return PROMISE_FREE_ERRNO;
+    case RULE_A25: return PROMISE_ALIGN_CHECKED;
+    case RULE_C24:
+    case RULE_C27:
+    case RULE_C40: return PROMISE_MERGES;
+    case RULE_C31: return PROMISE_EXPLAINED;
+    case RULE_C38: return PROMISE_REUSES;
+    case RULE_C39: return PROMISE_STEADY;
+    case RULE_A24: return PROMISE_CONST_FREE;
+    case RULE_C37:
+    case RULE_C41: return PROMISE_DETERMINISTIC;
+    case RULE_A11:
+    case RULE_C43: return PROMISE_DETECTS_BAD_FREE;
+    case RULE_A21:
+    case RULE_A22: return PROMISE_DETECTS_SIZE;
+    case RULE_A23: return PROMISE_SPLITS;
+    case RULE_A30:
+    case RULE_A31:
+    case RULE_A32:
+    case RULE_A33: return PROMISE_FRAMES;
+    case RULE_A13: return PROMISE_DETECTS_WRITES;
+    default: return 0;
+    }
+}
+
+const struct promise *report_promise(enum rule rule)
+{
+    unsigned bit = promise_bit(rule);
+    for (size_t i = 0; i < sizeof promises / sizeof *promises; i++)
+        if (promises[i].bit == bit) return &promises[i];
+    return NULL;
+}
+
 /* ---- The replay command ------------------------------------------------------------------------------------------ */
 
 struct line {
@@ -102,6 +163,41 @@ static void put_quoted(struct line *l, const char *word)
     put_string(l, "'");
 }
 
+static void put_profile_word(struct line *l, unsigned *words, const char *first, const char *second)
+{
+    put_string(l, (*words)++ == 0 ? " --profile " : ",");
+    put_string(l, first);
+    put_string(l, second);
+}
+
+/* The profile that makes the target's contract what it was. A vtable's own contract is not known in this process: there
+ * the promise is named that the rule stands on. */
+static void put_profile(struct line *l, const struct target *t, enum rule rule)
+{
+    static const char *const zero_size[] = {"either", "unique", "null"};
+    static const char *const realloc_zero[] = {"undeclared", "frees", "unique", "fails"};
+    const struct promise *needed = report_promise(rule);
+    struct alloc_contract own = {.zero_size = ZERO_SIZE_EITHER}; /* a library's: the weakest */
+    unsigned words = 0;
+
+    if (t->ops != NULL) {
+        own = t->ops->contract;
+    } else if (t->kind != TARGET_LIBRARY) {
+        own = t->contract;
+        if (needed != NULL) own.promises &= ~needed->bit;
+    }
+    if (t->illegal) put_profile_word(l, &words, "illegal", "");
+    for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
+        unsigned bit = promises[i].bit;
+        if (bit == PROMISE_FRAMES || (t->contract.promises & bit) == (own.promises & bit)) continue;
+        put_profile_word(l, &words, t->contract.promises & bit ? "+" : "-", promises[i].word);
+    }
+    if (t->contract.zero_size != own.zero_size)
+        put_profile_word(l, &words, "zero-size=", zero_size[t->contract.zero_size]);
+    if (t->contract.realloc_zero != own.realloc_zero)
+        put_profile_word(l, &words, "realloc-zero=", realloc_zero[t->contract.realloc_zero]);
+}
+
 size_t report_file(const struct finding *f, char *out, size_t size)
 {
     if (f->path[0] != '\0') return (size_t)snprintf(out, size, "%s", f->path);
@@ -121,6 +217,7 @@ size_t report_replay_command(const struct finding *f, char *out, size_t size)
         put_string(&l, " --prefix ");
         put_quoted(&l, f->target->prefix);
     }
+    put_profile(&l, f->target, f->verdict.rule);
     return put_end(&l);
 }
 

@@ -30,6 +30,14 @@ const char *report_kind_word(unsigned kind);                  /* "BAD_FREE", …
 void report_offset(uint64_t offset, char *out, size_t size);  /* "+0x40", "-0x8" below the memory lent */
 size_t report_file(const struct finding *f, char *out, size_t size); /* the program's path, or where it belongs */
 
+/* A promise of the contract: its bit, its word in profiles (--profile +merges), and what it means. */
+struct promise {
+    unsigned bit;
+    const char *word, *meaning;
+};
+/* The promise that a rule stands on, or NULL if it holds without one. */
+const struct promise *report_promise(enum rule rule);
+
 /* The text form of a program, from malloc; NULL if there is no memory. */
 char *report_program_text(const struct program *p);
 

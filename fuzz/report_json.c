@@ -14,7 +14,10 @@ static void text_member(FILE *out, const char *key, const char *value)
 
 static void number_member(FILE *out, const char *key, uint64_t value) { fprintf(out, ",\"%s\":%" PRIu64, key, value); }
 
-static void bool_member(FILE *out, const char *key, bool value) { fprintf(out, ",\"%s\":%s", key, value ? "true" : "false"); }
+static void bool_member(FILE *out, const char *key, bool value)
+{
+    fprintf(out, ",\"%s\":%s", key, value ? "true" : "false");
+}
 
 void report_json_finding(FILE *out, const struct finding *f)
 {
@@ -58,6 +61,7 @@ void report_json_finding(FILE *out, const struct finding *f)
 void report_json_end(FILE *out, const struct summary *s)
 {
     const char *separator = "";
+    char reason[32 + sizeof s->target->name];
 
     fputs("{\"type\":\"summary\"", out);
     text_member(out, "command", s->command != NULL ? s->command : "");
@@ -81,8 +85,11 @@ void report_json_end(FILE *out, const struct summary *s)
     separator = "";
     for (unsigned kind = 0; kind < OP_KINDS; kind++) {
         if (s->counters.skipped[kind] == 0) continue;
-        fprintf(out, "%s{\"operation\":\"%s\",\"calls\":%" PRIu64 ",\"reason\":\"not offered\"}", separator,
+        fprintf(out, "%s{\"operation\":\"%s\",\"calls\":%" PRIu64 ",\"reason\":", separator,
                 op_name((enum op_kind)kind), s->counters.skipped[kind]);
+        snprintf(reason, sizeof reason, "not offered by %s", s->target->name);
+        json_string(out, reason);
+        putc('}', out);
         separator = ",";
     }
     fputs("]}\n", out);

@@ -14,41 +14,7 @@ static char last_replay[20000];
 
 void report_text_begin(void) { last_replay[0] = '\0'; }
 
-/* ---- What the contract says of a rule ----------------------------------------------------------------------------- */
-
-/* Rules that stand or fall with a bit of the contract: what an allocator does by design is no bug of its. */
-static const struct {
-    enum rule rule;
-    unsigned promise;
-    const char *word, *meaning;
-} promises[] = {
-    {RULE_A2, PROMISE_ALIGN_SMALL, "align-small", "small blocks are aligned like large ones"},
-    {RULE_A6, PROMISE_ERRNO, "errno", "a refusal sets errno"},
-    {RULE_A11, PROMISE_DETECTS_BAD_FREE, "detects-bad-free", "a bad free is reported and changes nothing"},
-    {RULE_A12, PROMISE_FREE_ERRNO, "free-errno", "free leaves errno alone"},
-    {RULE_A13, PROMISE_DETECTS_WRITES, "detects-writes", "a write to freed memory is reported"},
-    {RULE_A16, PROMISE_ERRNO, "errno", "a refusal sets errno"},
-    {RULE_A19, PROMISE_ERRNO, "errno", "a refusal sets errno"},
-    {RULE_A21, PROMISE_DETECTS_SIZE, "detects-size", "a wrong size given to free is reported"},
-    {RULE_A22, PROMISE_DETECTS_SIZE, "detects-size", "a wrong size given to free is reported"},
-    {RULE_A23, PROMISE_SPLITS, "splits", "a large enough remainder stays free"},
-    {RULE_A24, PROMISE_CONST_FREE, "const-free", "free takes constant time"},
-    {RULE_A25, PROMISE_ALIGN_CHECKED, "align-checked", "an alignment that is no power of two is refused"},
-    {RULE_A30, PROMISE_FRAMES, "frames", "blocks live until their frame is popped"},
-    {RULE_A31, PROMISE_FRAMES, "frames", "blocks live until their frame is popped"},
-    {RULE_A32, PROMISE_FRAMES, "frames", "blocks live until their frame is popped"},
-    {RULE_A33, PROMISE_FRAMES, "frames", "blocks live until their frame is popped"},
-    {RULE_C24, PROMISE_MERGES, "merges", "free neighbours become one block"},
-    {RULE_C27, PROMISE_MERGES, "merges", "free neighbours become one block"},
-    {RULE_C31, PROMISE_EXPLAINED, "explained", "refuses only what fits no gap"},
-    {RULE_C37, PROMISE_DETERMINISTIC, "deterministic", "same calls, same offsets"},
-    {RULE_C38, PROMISE_REUSES, "reuses", "asks for more memory only when no free block fits"},
-    {RULE_C39, PROMISE_STEADY, "steady", "a repeated cycle needs no more memory"},
-    {RULE_C40, PROMISE_MERGES, "merges", "free neighbours become one block"},
-    {RULE_C41, PROMISE_DETERMINISTIC, "deterministic", "same calls, same offsets"},
-    {RULE_C43, PROMISE_DETECTS_BAD_FREE, "detects-bad-free", "a bad free is reported and changes nothing"},
-};
-
+/* What the contract says of the rule: what an allocator does by design, by a bit of its contract, is no bug of its. */
 static void print_contract(FILE *out, const struct alloc_contract *c, const struct rule_info *info, enum rule rule)
 {
     static const char *const zero_size[] = {"NULL or a unique pointer", "a unique pointer", "NULL"};
@@ -66,15 +32,14 @@ static void print_contract(FILE *out, const struct alloc_contract *c, const stru
         fprintf(out, "  contract: at most %zu bytes more than the request\n", c->waste_max_bytes);
         return;
     }
-    for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
-        if (promises[i].rule != rule) continue;
-        if (c->promises & promises[i].promise)
-            fprintf(out, "  contract: promises %s (%s)\n", promises[i].word, promises[i].meaning);
-        else if (info->class == CLASS_RESOURCE)
-            fprintf(out, "  contract: does not promise %s (%s)\n", promises[i].word, promises[i].meaning);
-        return;
+    const struct promise *promise = report_promise(rule);
+    if (promise == NULL) {
+        if (info->class == CLASS_RESOURCE) fputs("  contract: holds for every allocator; no bit excuses from it\n", out);
+    } else if (c->promises & promise->bit) {
+        fprintf(out, "  contract: promises %s (%s)\n", promise->word, promise->meaning);
+    } else if (info->class == CLASS_RESOURCE) {
+        fprintf(out, "  contract: does not promise %s (%s)\n", promise->word, promise->meaning);
     }
-    if (info->class == CLASS_RESOURCE) fputs("  contract: holds for every allocator; no bit excuses from it\n", out);
 }
 
 /* ---- A finding ---------------------------------------------------------------------------------------------------- */
