@@ -47,8 +47,9 @@ static bool concerns(const struct event *e, uint32_t op, uint32_t round) { retur
 static void print_counts(FILE *out, const struct trace *trace, uint32_t op, uint32_t round)
 {
     static const char *const words[] = {
-        [RESULT_NONE] = "not returned", [RESULT_PTR] = "blocks",      [RESULT_NULL] = "NULL",      [RESULT_VOID] = "done",
-        [RESULT_VALUE] = "values",      [RESULT_REPORT] = "reported", [RESULT_SKIPPED] = "skipped"};
+        [RESULT_NONE] = "not returned", [RESULT_PTR] = "blocks",   [RESULT_NULL] = "NULL",
+        [RESULT_VOID] = "done",         [RESULT_VALUE] = "values", [RESULT_REPORT] = "reported",
+        [RESULT_SKIPPED] = "skipped"};
     unsigned counts[RESULT_SKIPPED + 1] = {0};
     const char *separator = "";
 
@@ -88,13 +89,6 @@ static uint32_t shown_round(const struct trace *trace, const struct verdict *ver
     return trace->event_count > 0 ? trace->events[trace->event_count - 1].round : 0;
 }
 
-/* `line` without its trailing spaces, so that a line without a result ends with its text. */
-static void print_line(FILE *out, char mark, uint32_t number, const char *text, size_t columns, bool results)
-{
-    if (results) fprintf(out, "%c %4u  %-*s  ", mark, (unsigned)number, (int)columns, text);
-    else fprintf(out, "%c %4u  %s", mark, (unsigned)number, text);
-}
-
 void report_annotated(FILE *out, const struct program *p, const struct trace *trace, const struct verdict *verdict)
 {
     bool failed = verdict != NULL && verdict->kind == VERDICT_FAIL;
@@ -115,7 +109,8 @@ void report_annotated(FILE *out, const struct program *p, const struct trace *tr
         for (uint32_t e = 0; trace != NULL && e < trace->event_count && !results; e++)
             results = concerns(&trace->events[e], i, round);
         program_print_op(&p->ops[i], text, sizeof text);
-        print_line(out, failed && verdict->op == i ? '>' : ' ', i + 1, text, columns, results);
+        fprintf(out, "%c %4u  %-*s", failed && verdict->op == i ? '>' : ' ', (unsigned)i + 1,
+                results ? (int)columns + 2 : 0, text); /* no spaces at the end of a line */
         if (results) print_results(out, trace, i, round);
         putc('\n', out);
     }

@@ -1,8 +1,8 @@
 /* page.c: a program as an HTML page (page.h is the manual): the program with its results, and a chart of the blocks'
  * lives, time from left to right (one step an event) and addresses from top to bottom.
  *
- * Lives are found in one pass over the events: a block opens when a call returns it and closes when its slot is freed or
- * reallocated, when its frame is popped, when a round begins anew, or when the trace ends.
+ * Lives are found in one pass over the events: a block opens when a call returns it and closes when its slot is freed
+ * or reallocated, when its frame is popped, when a round begins anew, or when the trace ends.
  */
 #define _GNU_SOURCE
 #include "page.h"
@@ -160,7 +160,7 @@ static void print_chart(FILE *out, const struct trace *trace, const struct verdi
     measure(c);
 
     fprintf(out, "<h2>The heap over time</h2>\n<p>One step to the right is one call; downwards are %s.%s</p>\n",
-            c->by_slot ? "the slots, because addresses of a host heap mean nothing" : "the addresses of the memory lent",
+            c->by_slot ? "the slots: addresses of a host heap mean nothing" : "the addresses of the memory lent",
             trace->events_dropped > 0 ? " Only the last calls are shown." : "");
     fprintf(out, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"blocks over time\">\n",
             CHART_LEFT + CHART_WIDTH + 10, CHART_HEIGHT + 30);

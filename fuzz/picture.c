@@ -32,7 +32,7 @@ static uint64_t end_of(const struct live_block *b)
     return end < b->offset ? UINT64_MAX : end;
 }
 
-/* The block to look at: the one that holds the fault, else the one the verdict names, else the next behind the fault. */
+/* The block to look at: that which holds the fault, else the one the verdict names, else the next behind the fault. */
 static uint32_t focus(const struct trace *t, const struct verdict *v)
 {
     if (t->fault_offset != OFFSET_NONE)

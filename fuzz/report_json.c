@@ -1,5 +1,5 @@
-/* report_json.c: JSON lines, one object a finding and one for the summary, which is last (docs/REPORTS.md). Keys come in
- * a fixed order, so that equal runs give equal bytes.
+/* report_json.c: JSON lines, one object a finding and one for the summary, which is last (docs/REPORTS.md). Keys come
+ * in a fixed order, so that equal runs give equal bytes.
  */
 #include "report_internal.h"
 

@@ -91,12 +91,17 @@ static void print_skipped(FILE *out, const struct summary *s, unsigned kind)
     fprintf(out, ", %" PRIu64 " calls\"/>\n    </testcase>\n", s->counters.skipped[kind]);
 }
 
+static bool was_tested(const struct summary *s, unsigned rule)
+{
+    return failures[rule].count > 0 || s->counters.checked[rule] > 0;
+}
+
 void report_junit_end(FILE *out, const struct summary *s)
 {
     unsigned tests = 0, failed = 0, skipped = 0, errors = s->verdict == VERDICT_ERROR;
 
     for (unsigned rule = 0; rule < RULE_COUNT; rule++) {
-        tests += failures[rule].count > 0 || s->counters.checked[rule] > 0;
+        tests += was_tested(s, rule);
         failed += failures[rule].count > 0;
     }
     for (unsigned kind = 0; kind < OP_KINDS; kind++) skipped += s->counters.skipped[kind] > 0;
@@ -106,7 +111,7 @@ void report_junit_end(FILE *out, const struct summary *s)
     fprintf(out, "\" tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\">\n", tests + skipped + errors, failed,
             errors, skipped);
     for (unsigned rule = 0; rule < RULE_COUNT; rule++)
-        if (failures[rule].count > 0 || s->counters.checked[rule] > 0) print_rule(out, (enum rule)rule, s->target->name);
+        if (was_tested(s, rule)) print_rule(out, (enum rule)rule, s->target->name);
     for (unsigned kind = 0; kind < OP_KINDS; kind++)
         if (s->counters.skipped[kind] > 0) print_skipped(out, s, kind);
     if (errors > 0) {

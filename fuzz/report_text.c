@@ -33,16 +33,17 @@ static void print_contract(FILE *out, const struct alloc_contract *c, const stru
         return;
     }
     const struct promise *promise = report_promise(rule);
-    if (promise == NULL) {
-        if (info->class == CLASS_RESOURCE) fputs("  contract: holds for every allocator; no bit excuses from it\n", out);
-    } else if (c->promises & promise->bit) {
+    bool resource = info->class == CLASS_RESOURCE;
+    if (promise == NULL && resource) {
+        fputs("  contract: holds for every allocator; no bit excuses from it\n", out);
+    } else if (promise != NULL && c->promises & promise->bit) {
         fprintf(out, "  contract: promises %s (%s)\n", promise->word, promise->meaning);
-    } else if (info->class == CLASS_RESOURCE) {
+    } else if (promise != NULL && resource) {
         fprintf(out, "  contract: does not promise %s (%s)\n", promise->word, promise->meaning);
     }
 }
 
-/* ---- A finding ---------------------------------------------------------------------------------------------------- */
+/* ---- A finding -------------------------------------------------------------------------------------------------- */
 
 static void print_place(FILE *out, const struct finding *f)
 {
@@ -102,7 +103,7 @@ void report_text_finding(FILE *out, const struct finding *f, bool quiet)
     fprintf(out, "%s\n", last_replay);
 }
 
-/* ---- The summary -------------------------------------------------------------------------------------------------- */
+/* ---- The summary ------------------------------------------------------------------------------------------------ */
 
 /* 1234567 as "1,234,567", in one of the caller's buffers. */
 static const char *grouped(uint64_t n, char buffer[32])

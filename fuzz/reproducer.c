@@ -1,5 +1,5 @@
-/* reproducer.c: writes a program as a self-contained C program (reproducer.h is the manual): a comment that says what is
- * reproduced, the rules it knows, the program as a table, and an interpreter for it (reproducer_body.h).
+/* reproducer.c: writes a program as a self-contained C program (reproducer.h is the manual): a comment that says what
+ * is reproduced, the rules it knows, the program as a table, and an interpreter for it (reproducer_body.h).
  */
 #include "reproducer.h"
 
@@ -99,7 +99,8 @@ static void put_left_out(FILE *out, const struct program *p)
 static void put_head(FILE *out, const struct program *p, const struct verdict *verdict, const struct target *target)
 {
     char heap[256];
-    if (verdict != NULL && verdict->kind == VERDICT_FAIL && verdict->rule != RULE_NONE) put_verdict(out, verdict, target);
+    bool failed = verdict != NULL && verdict->kind == VERDICT_FAIL && verdict->rule != RULE_NONE;
+    if (failed) put_verdict(out, verdict, target);
     else fputs("/* A sequence of calls to malloc and its family.\n", out);
     fputs(" *\n"
           " *   cc -o repro repro.c\n"
@@ -126,15 +127,15 @@ static void put_constants(FILE *out, const struct program *p, const struct targe
         const struct rule_info *info = rule_info(rules[i]);
         fprintf(out, "#define %s \"%s: %s\"\n", info->id, info->id, info->sentence);
     }
-    fprintf(out, "\n#define HEAP_SIZE %lluull\n#define SLOTS %uu\n#define STEPS_MAX %uu\n", (unsigned long long)p->heap.size,
-            PROGRAM_SLOTS, PROGRAM_STEPS_MAX);
+    fprintf(out, "\n#define HEAP_SIZE %lluull\n#define SLOTS %uu\n#define STEPS_MAX %uu\n",
+            (unsigned long long)p->heap.size, PROGRAM_SLOTS, PROGRAM_STEPS_MAX);
     fprintf(out, "#define ROUNDS %du\n", p->heap.course == COURSE_DRAIN ? 2 : 1);
     fputs("#define WHOLE ((size_t)1 << 24) /* larger blocks are looked at in their first and last 4096 bytes */\n"
           "#define NOT_SIZED SIZE_MAX\n\n/* What is promised beyond the C standard. */\n",
           out);
     fprintf(out, "#define ALIGN_SMALL %d\n#define SETS_ERRNO %d\n#define KEEPS_ERRNO %d\n#define CHECKS_ALIGN %d\n\n",
-            (promises & PROMISE_ALIGN_SMALL) != 0, (promises & PROMISE_ERRNO) != 0, (promises & PROMISE_FREE_ERRNO) != 0,
-            (promises & PROMISE_ALIGN_CHECKED) != 0);
+            (promises & PROMISE_ALIGN_SMALL) != 0, (promises & PROMISE_ERRNO) != 0,
+            (promises & PROMISE_FREE_ERRNO) != 0, (promises & PROMISE_ALIGN_CHECKED) != 0);
     for (unsigned kind = 0; kind < OP_KINDS; kind++) {
         if (kind_names[kind] == NULL) continue;
         fprintf(out, "%s%s", separator, kind_names[kind]);

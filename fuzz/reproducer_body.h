@@ -1,6 +1,7 @@
 /* reproducer_body.h: the part of the C program that is the same for every program, line by line: the operation as data
  * before the program, and behind it the calls, the checks and main. Included by reproducer.c alone.
  */
+/* clang-format off: the columns are those of the C program. */
 #ifndef REPRODUCER_BODY_H
 #define REPRODUCER_BODY_H
 

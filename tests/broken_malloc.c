@@ -1,8 +1,8 @@
-/* broken_malloc.c: a malloc library that is right when built plainly and wrong in one way for each -DBUG_…; for the test
- * of the C programs that `assay show --as c` writes (reproducer.sh).
+/* broken_malloc.c: a malloc library that is right when built plainly and wrong in one way for each -DBUG_…; for the
+ * test of the C programs that `assay show --as c` writes (reproducer.sh).
  *
- * A bump allocator over a fixed region: 16 bytes before a payload hold its usable size; when nothing is live any more the
- * region is whole again. Its symbols can bear a prefix (-DPREFIX=x_), as those of some libraries do.
+ * A bump allocator over a fixed region: 16 bytes before a payload hold its usable size; when nothing is live any more
+ * the region is whole again. Its symbols can bear a prefix (-DPREFIX=x_), as those of some libraries do.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -19,8 +19,7 @@
 #define HEADER_BYTES 16u
 #define REGION_BYTES 65536u
 
-/* Bytes that were never handed out are not zero, so that a calloc that trusts them shows. */
-static _Alignas(4096) unsigned char region[REGION_BYTES] = {[0 ... REGION_BYTES - 1] = 0xa5};
+static _Alignas(4096) unsigned char region[REGION_BYTES];
 static size_t top, live;
 
 static size_t usable(const void *p)
@@ -32,6 +31,8 @@ static size_t usable(const void *p)
 
 static void *take(size_t align, size_t size)
 {
+    /* Bytes that were never handed out are not zero, so that a calloc that trusts them shows. */
+    if (live == 0) memset(region, 0xa5, sizeof region);
 #ifdef BUG_TRUNCATES
     size = (size_t)(uint32_t)size;
 #endif

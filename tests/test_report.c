@@ -1,4 +1,4 @@
-/* test_report.c: the reports, from hand-made findings to the byte; and that machine formats are what their parsers take. */
+/* test_report.c: the reports, from hand-made findings to the byte; and that parsers take what is meant for them. */
 #define _GNU_SOURCE
 #include "page.h"
 #include "report.h"
@@ -43,7 +43,8 @@ static int set_up(void **state)
     add_op((struct op){.kind = OP_MALLOC, .slot = 2, .count = 6, .stride = 1, .a = 16});
     add_op((struct op){.kind = OP_WRITE, .slot = 1});
 
-    add_event((struct event){.op = 0, .kind = OP_MALLOC, .result = RESULT_PTR, .size = 24, .offset = 0x10, .usable = 32});
+    add_event((struct event){
+        .op = 0, .kind = OP_MALLOC, .result = RESULT_PTR, .size = 24, .offset = 0x10, .usable = 32});
     add_event((struct event){
         .op = 1, .slot = 1, .kind = OP_MALLOC, .result = RESULT_PTR, .size = 40, .offset = 0x40, .usable = 40});
     add_event((struct event){.op = 2, .kind = OP_FREE, .result = RESULT_VOID, .offset = 0x10});
