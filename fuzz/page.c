@@ -91,7 +91,8 @@ static void draw_life(struct chart *c, unsigned slot, uint32_t closed)
     if (e->offset != OFFSET_NONE) report_offset(e->offset, offset, sizeof offset);
     fprintf(c->out, "<rect class=\"b%u\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">", slot % 6, x, y,
             width < 1 ? 1 : width, height < 1 ? 1 : height);
-    fprintf(c->out, "<title>p%u %s: %llu bytes", slot, offset, (unsigned long long)requested(e));
+    fprintf(c->out, "<title>p%u%s%s", slot, offset[0] != '\0' ? " " : "", offset);
+    if (requested(e) > 0) fprintf(c->out, ": %llu bytes", (unsigned long long)requested(e));
     if (e->usable > 0) fprintf(c->out, " (%llu usable)", (unsigned long long)e->usable);
     fprintf(c->out, ", operation %u</title></rect>\n", (unsigned)e->op + 1);
     life->opened = CLOSED;
@@ -150,6 +151,62 @@ static void draw_failure(struct chart *c, const struct verdict *verdict)
         fprintf(c->out, "<circle class=\"fault\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>\n", x, y_of(c, at));
 }
 
+/* ---- Without a run ----------------------------------------------------------------------------------------------- */
+
+/* One operation's calls, as if each had succeeded on a host heap; `live` says which slots hold a block. */
+static void imagine_op(struct trace *t, const struct program *p, uint32_t op, bool live[PROGRAM_SLOTS])
+{
+    const struct op *o = &p->ops[op];
+    for (uint32_t i = 0; i < o->count && t->event_count < TRACE_EVENTS_MAX; i++) {
+        unsigned slot = (unsigned)((int)o->slot + (int)i * o->stride) % PROGRAM_SLOTS;
+        struct event e = {.op = op, .step = i, .slot = (uint16_t)slot, .kind = o->kind, .result = RESULT_VOID,
+                          .offset = OFFSET_NONE};
+        if (o->a_kind == SIZE_LITERAL && o->b_kind == SIZE_LITERAL) { /* others have no value without a run */
+            e.size = o->a + i * (uint64_t)o->step;
+            e.size2 = o->b;
+        }
+        switch ((enum op_kind)o->kind) {
+        case OP_MALLOC:
+        case OP_CALLOC:
+        case OP_ALIGNED_ALLOC:
+        case OP_POSIX_MEMALIGN:
+        case OP_MEMALIGN:
+        case OP_MMAP: e.result = live[slot] ? RESULT_SKIPPED : RESULT_PTR; break;
+        case OP_REALLOC:
+        case OP_REALLOCARRAY: e.result = RESULT_PTR; break;
+        default: break;
+        }
+        if (e.result == RESULT_PTR) live[slot] = true;
+        if (ends_block(&e)) live[slot] = false;
+        t->events[t->event_count++] = e;
+    }
+}
+
+/* The trace that the program asks for; from malloc, NULL if there is no memory. */
+static struct trace *imagine(const struct program *p)
+{
+    bool live[PROGRAM_SLOTS] = {false};
+    struct trace *t = calloc(1, sizeof *t);
+
+    for (uint32_t i = 0; t != NULL && i < p->op_count; i++) {
+        const struct op *o = &p->ops[i];
+        uint32_t back = o->a < i ? (uint32_t)o->a : i;
+        if (o->kind != OP_REPEAT) {
+            imagine_op(t, p, i, live);
+            continue;
+        }
+        for (uint64_t n = 0; n < o->b && back > 0 && t->event_count < TRACE_EVENTS_MAX; n++) {
+            uint32_t before = t->event_count;
+            for (uint32_t j = i - back; j < i; j++)
+                if (p->ops[j].kind != OP_REPEAT) imagine_op(t, p, j, live);
+            if (t->event_count == before) break; /* Nothing but repeats: more rounds bring nothing. */
+        }
+    }
+    return t;
+}
+
+/* ---- The page ---------------------------------------------------------------------------------------------------- */
+
 static void print_chart(FILE *out, const struct trace *trace, const struct verdict *verdict)
 {
     struct chart *c = calloc(1, sizeof *c);
@@ -162,8 +219,8 @@ static void print_chart(FILE *out, const struct trace *trace, const struct verdi
     fprintf(out, "<h2>The heap over time</h2>\n<p>One step to the right is one call; downwards are %s.%s</p>\n",
             c->by_slot ? "the slots: addresses of a host heap mean nothing" : "the addresses of the memory lent",
             trace->events_dropped > 0 ? " Only the last calls are shown." : "");
-    fprintf(out, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"blocks over time\">\n",
-            CHART_LEFT + CHART_WIDTH + 10, CHART_HEIGHT + 30);
+    fprintf(out, "<svg viewBox=\"0 -10 %.0f %.0f\" role=\"img\" aria-label=\"blocks over time\">\n",
+            CHART_LEFT + CHART_WIDTH + 10, CHART_HEIGHT + 40);
     draw_axis(c);
     for (uint32_t i = 0; i < trace->event_count; i++) draw_event(c, i);
     for (unsigned slot = 0; slot < PROGRAM_SLOTS; slot++) draw_life(c, slot, trace->event_count);
@@ -230,7 +287,14 @@ int page_write(FILE *out, const struct program *p, const struct trace *trace, co
     fputs("</h1>\n", out);
     if (verdict != NULL) print_verdict(out, verdict);
     print_program(out, p, trace, verdict);
-    if (trace != NULL && trace->event_count > 0) print_chart(out, trace, verdict);
+    if (trace == NULL) {
+        struct trace *imagined = imagine(p);
+        fputs("<p>This is no run: the chart shows what the program asks for.</p>\n", out);
+        if (imagined != NULL && imagined->event_count > 0) print_chart(out, imagined, NULL);
+        free(imagined);
+    } else if (trace->event_count > 0) {
+        print_chart(out, trace, verdict);
+    }
     fputs("</body>\n</html>\n", out);
     errno = 0;
     if (fflush(out) == 0 && !ferror(out)) return 0;

@@ -61,6 +61,13 @@ static void put_lines(FILE *out, const char *const *lines, size_t count)
     for (size_t i = 0; i < count; i++) fprintf(out, "%s\n", lines[i]);
 }
 
+static bool is_checked(enum rule rule)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i] == rule) return true;
+    return false;
+}
+
 static void put_verdict(FILE *out, const struct verdict *v, const struct target *target)
 {
     const struct rule_info *info = rule_info(v->rule);
@@ -74,6 +81,7 @@ static void put_verdict(FILE *out, const struct verdict *v, const struct target 
     fputs("\n *   seen:     ", out);
     put_comment(out, v->seen);
     fputs("\n", out);
+    if (!is_checked(v->rule)) fputs(" * This C program makes the calls, but cannot check that rule from outside.\n", out);
 }
 
 /* What a plain malloc has no call for is told, so that nobody takes the C program for more than it is. */

@@ -407,6 +407,21 @@ static void page_is_well_formed_and_complete(void **state)
     }
 }
 
+static void page_without_a_run_shows_what_is_asked_for(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    add_op((struct op){.kind = OP_REPEAT, .a = 5, .b = 3});
+    assert_int_equal(page_write(out, &finding.program, NULL, NULL, NULL), 0);
+    fclose(out);
+    expect_python("import sys,xml.etree.ElementTree as e\nt=sys.stdin.read()\n"
+                  "r=e.fromstring(t[t.index(\"<svg\"):t.index(\"</svg>\")+6])\n"
+                  "assert len(r.findall(\"rect\"))==11", text); /* p0 four times, p1 to p7 once */
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup(format_words, set_up),
         cmocka_unit_test_setup(a_full_disk_is_told, set_up),
         cmocka_unit_test_setup(page_is_well_formed_and_complete, set_up),
+        cmocka_unit_test_setup(page_without_a_run_shows_what_is_asked_for, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
