@@ -98,8 +98,7 @@ static void run_one(void)
     j->started++;
     exec_run(x, &j->program, &j->verdict);
     self.running = NULL;
-    /* After a broken rule the heap is not to be trusted with being taken down either. */
-    if (j->verdict.kind != VERDICT_FAIL) exec_close(x);
+    exec_close(x);
 }
 
 /* One window's part of this worker; false if a program failed, or there are no more. */
@@ -136,13 +135,13 @@ static void run_campaign(void)
         o->kept[window % WINDOWS_KEPT] = j->counters;
         o->done = window + 1;
         const struct timespec pause = {.tv_nsec = 200000};
-        while (o->done > o->slowest + WINDOWS_KEPT / 2 && o->done <= o->last_window) {
+        while (o->done > o->slowest && o->done - o->slowest > WINDOWS_KEPT / 2 && o->done <= o->last_window) {
             j->started++; /* waiting is no hang */
             nanosleep(&pause, NULL);
         }
     }
     self.running = NULL;
-    if (j->verdict.kind != VERDICT_FAIL) exec_close(x);
+    exec_close(x);
 }
 
 int worker_main(struct journal *j, int socket)
