@@ -124,6 +124,7 @@ enum alloc_promise {
     PROMISE_TRUSTS_ZERO = 1 << 13,    /* not a duty but a need: fresh memory must read as zero for this allocator */
     PROMISE_FRAMES = 1 << 14,         /* A30-A34: blocks live until their frame is popped, newer below older */
     PROMISE_DETECTS_WRITES = 1 << 15, /* A13: a write to freed memory is reported at the latest by check() */
+    PROMISE_DRAINS = 1 << 16,         /* C24: when everything is freed, the heap decides as a fresh one would */
 };
 
 struct alloc_contract {

@@ -172,6 +172,15 @@ void lender_pages_forget(struct lender *l)
     l->mapped_bytes = 0;
 }
 
+void lender_pages_close(struct lender *l)
+{
+    lender_pages_forget(l);
+    for (unsigned file = 0; file < LENDER_FILES; file++) {
+        if (l->file_fds[file] >= 0) close(l->file_fds[file]);
+        l->file_fds[file] = -1;
+    }
+}
+
 /* Reading oneself as if one were another process fails with EFAULT where a plain read would raise a signal. Some
  * containers forbid that call; there a signal mask at p is offered, with a first argument that names no operation: the
  * kernel reads the mask before it sees that, and changes nothing. */

@@ -145,7 +145,7 @@ static uint64_t verify_part(const struct break_model *m, uint32_t i, uint64_t fr
         uint64_t start = span_start(m, i); /* patterns are short enough to be read from their start */
         return start + payload_verify(m->base + start, (size_t)(to - start), m->spans[i].key);
     }
-    if (i == m->count && !m->fresh_is_known) return to;
+    if (!m->fresh_is_known) return to;
     if (length <= 2 * SAMPLE_BYTES) return payload_zero(p, length, &at) ? to : from + at;
     if (!payload_zero(p, SAMPLE_BYTES, &at)) return from + at;
     const unsigned char *tail = m->base + to - SAMPLE_BYTES;

@@ -1,11 +1,10 @@
-/* exec_break.c: the calls of the break as an interface, and the watch over everybody who moves it (A35-A39, A42).
+/* exec_break.c: the calls of the break as an interface (A35-A39, A42).
  *
  * Before a call the uppermost bytes are verified while they may still be read. After it sbrk(0) is asked again, the
  * model judges, bytes that came are verified as fresh or kept (A39), and the break's last page is probed (A35).
  */
-#include "exec_break.h"
-
 #include "break_model.h"
+#include "outcome.h"
 
 #include <errno.h>
 
@@ -52,17 +51,6 @@ static bool follow(struct exec *x)
                      "the break at offset %llu, below bytes that the program took", (unsigned long long)now);
 }
 
-bool exec_break_observe(struct exec *x, const void *live_end)
-{
-    if (x->lender.face.kind != BACKING_BREAK) return true;
-    exec_checked(x, RULE_A42);
-    if (live_end != NULL && (uintptr_t)x->lender.brk < (uintptr_t)live_end)
-        return exec_fail(x, RULE_A42, x->lender.brk, "the break is not lowered below a live block",
-                         "the break at offset %llu, a live block up to offset %llu",
-                         (unsigned long long)exec_offset(x, x->lender.brk), (unsigned long long)exec_offset(x, live_end));
-    return x->breaks == NULL || follow(x);
-}
-
 /* Really accessible up to the page end, and not beyond: where pages above the break are fenced off. */
 static bool probe(struct exec *x, uint64_t end)
 {
@@ -102,7 +90,7 @@ static bool step_sbrk(struct exec *x, const struct op *op, unsigned slot, uint64
     seen.result = (uint64_t)((uintptr_t)result - (uintptr_t)m->base);
     seen.now = (uint64_t)((uintptr_t)x->ops->sbrk(x->heap, 0) - (uintptr_t)m->base);
     seen.lent = (uint64_t)(x->lender.brk - m->base);
-    exec_record(x, op, slot, seen.failed ? RESULT_NULL : RESULT_PTR, seen.failed ? NULL : result, 0, seen.error);
+    exec_outcome(x, op, slot, seen.failed ? RESULT_NULL : RESULT_PTR, seen.failed ? NULL : result, seen.error);
 
     exec_checked(x, delta == 0 || !seen.failed ? RULE_A36 : RULE_A37);
     struct ruling ruling = break_judge_sbrk(m, delta, &seen);
@@ -127,7 +115,7 @@ static bool step_brk(struct exec *x, const struct op *op, unsigned slot, uint64_
     struct break_seen seen = {.failed = result == -1, .error = errno, .refused = x->lender.refused != refused};
     seen.now = (uint64_t)((uintptr_t)x->ops->sbrk(x->heap, 0) - (uintptr_t)m->base);
     seen.lent = (uint64_t)(x->lender.brk - m->base);
-    exec_record(x, op, slot, RESULT_VALUE, m->base + seen.now, 0, seen.failed ? seen.error : 0);
+    exec_outcome(x, op, slot, RESULT_VALUE, m->base + seen.now, seen.failed ? seen.error : 0);
 
     exec_checked(x, RULE_A38);
     struct ruling ruling = break_judge_brk(m, target, &seen);

@@ -5,6 +5,8 @@
  */
 #include "exec_frames.h"
 
+#include "outcome.h"
+
 #define NEIGHBOURS_MAX 16u /* older blocks verified after a pop; the others are verified by the sweeps of exec_heap.c */
 
 void exec_frames_fresh(struct exec *x)
@@ -16,39 +18,41 @@ void exec_frames_fresh(struct exec *x)
 
 static bool step_push(struct exec *x, const struct op *op, unsigned slot)
 {
-    uint32_t reports = x->lender.reports;
     x->ops->frame_push(x->heap);
-    bool reported = x->lender.reports != reports;
-    exec_record(x, op, slot, reported ? RESULT_REPORT : RESULT_VOID, NULL, 0, 0);
-    if (reported && !frames_may_refuse(x, 0))
-        return exec_fail(x, RULE_A32, NULL, "a frame that fits is opened", "a report from frame_push");
+    bool reported = x->lender.reports != x->reports_seen;
+    exec_outcome(x, op, slot, reported ? RESULT_REPORT : RESULT_VOID, NULL, 0);
+    /* A frame may cost a record, and then there may be no room for it. */
+    if (reported && x->lender.report == REPORT_STACK_OVERFLOW && frames_may_refuse(x, 0))
+        x->reports_seen = x->lender.reports;
     exec_frames_model(x)->depth++;
+    return true;
+}
+
+/* The blocks of the newest frame die; it is not popped yet. */
+static bool end_blocks(struct exec *x)
+{
+    struct frames_model *m = exec_frames_model(x);
+    while (m->block_count > 0 && m->blocks[m->block_count - 1].depth == m->depth) {
+        unsigned slot = m->blocks[m->block_count - 1].slot;
+        if (!model_verify(x, slot, RULE_C10)) return false;
+        model_release(x, slot);
+        m->block_count--;
+        m->popped = true;
+    }
+    m->depth--;
     return true;
 }
 
 static bool step_pop(struct exec *x, const struct op *op, unsigned slot)
 {
-    struct frames_model *m = exec_frames_model(x);
+    const struct frames_model *m = exec_frames_model(x);
     if (m->depth == 0) return true; /* the frame of init stays */
-    uint32_t kept = m->block_count;
-    while (kept > 0 && m->blocks[kept - 1].depth == m->depth) {
-        exec_checked(x, RULE_C10);
-        if (!exec_block_intact(x, m->blocks[--kept].slot, RULE_C10)) return false;
-    }
-    m->popped = m->popped || kept < m->block_count;
-    while (m->block_count > kept) exec_block_dies(x, m->blocks[--m->block_count].slot);
-    m->depth--;
-
-    uint32_t reports = x->lender.reports;
+    if (!end_blocks(x)) return false;
     x->ops->frame_pop(x->heap);
-    bool reported = x->lender.reports != reports;
-    exec_record(x, op, slot, reported ? RESULT_REPORT : RESULT_VOID, NULL, 0, 0);
-    if (reported)
-        return exec_fail(x, RULE_C43, NULL, "a legal call is not reported", "a report from frame_pop");
-
+    exec_outcome(x, op, slot, RESULT_VOID, NULL, 0);
     exec_checked(x, RULE_A31);
-    for (uint32_t i = 0; i < kept && i < NEIGHBOURS_MAX; i++)
-        if (!exec_block_intact(x, m->blocks[kept - 1 - i].slot, RULE_A31)) return false;
+    for (uint32_t i = 0; i < m->block_count && i < NEIGHBOURS_MAX; i++)
+        if (!model_verify(x, m->blocks[m->block_count - 1 - i].slot, RULE_A31)) return false;
     return true;
 }
 
@@ -57,4 +61,13 @@ bool exec_step_frames(struct exec *x, const struct op *op, unsigned slot, uint64
     (void)a, (void)b;
     if (x->ops->frame_push == NULL || x->ops->frame_pop == NULL) return exec_skip(x, (enum op_kind)op->kind);
     return op->kind == OP_FRAME_PUSH ? step_push(x, op, slot) : step_pop(x, op, slot);
+}
+
+bool exec_frames_finish(struct exec *x)
+{
+    static const struct op op = {.kind = OP_FRAME_POP, .count = 1};
+    if (x->ops->frame_pop == NULL) return true;
+    while (exec_frames_model(x)->depth > 0)
+        if (!step_pop(x, &op, PROGRAM_SLOTS)) return false;
+    return true;
 }

@@ -18,6 +18,18 @@ struct exec {
     struct verdict verdict;
     uint32_t op_index, step, round;
     struct model model;    /* live blocks and what is known of them */
+    struct {               /* what the last call came to, for trace and history */
+        enum result_class result;
+        const void *block;
+        uint64_t usable;
+        int error;
+    } outcome;
+    uint32_t reports_seen; /* of the lender's, already judged */
+    uint32_t steps_left;   /* of PROGRAM_STEPS_MAX */
+    uint64_t *history;     /* a course's memory: one word for each call of a round */
+    uint32_t calls;        /* of this round */
+    uint32_t contents_salt; /* changes all contents, for a round that must not depend on them (C41) */
+    int *error;            /* where this thread's errno lives */
     struct break_model *breaks;  /* exec_break.c's state, allocated at first use */
     struct map_model *maps;      /* exec_maps.c's state, allocated at first use */
     uint64_t call_size, call_size2; /* evaluated arguments of the call in progress, for the trace */
@@ -39,6 +51,12 @@ bool exec_maps_finish(struct exec *x);
 bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expected, const char *seen, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* The key of the contents of this generation in this round. */
+static inline uint64_t exec_key(const struct exec *x, uint64_t generation)
+{
+    return payload_key(x->program->heap.seed ^ x->contents_salt, generation);
+}
+
 /* One more check of this rule was made. */
 static inline void exec_checked(struct exec *x, enum rule rule) { x->options.counters->checked[rule]++; }
 
@@ -52,6 +70,12 @@ static inline bool exec_skip(struct exec *x, enum op_kind kind)
 /* Records the call in the trace, if there is one. `block` may be NULL. */
 void exec_record(struct exec *x, const struct op *op, unsigned slot, enum result_class result, const void *block,
                  uint64_t usable, int error);
+
+/* Pops every frame that the program left open. */
+bool exec_frames_finish(struct exec *x);
+
+/* A digest of what walk() and the break show: equal if and only if nothing changed inside. 0 without walk. */
+uint64_t exec_inside(struct exec *x);
 
 /* Offset of p from the base of the memory lent; OFFSET_NONE on a host heap and for NULL. */
 uint64_t exec_offset(const struct exec *x, const void *p);

@@ -4,11 +4,10 @@
  * the last of them are probed without a signal before anything touches them, and up to SAMPLE_PAGES at each end are
  * verified byte by byte. When the program ends, every page that is still mapped is.
  */
-#include "exec_internal.h"
 #include "map_model.h"
+#include "outcome.h"
 
 #include "backing_internal.h"
-#include "payload.h"
 
 #include <errno.h>
 
@@ -117,7 +116,7 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
     struct map_seen seen = {.failed = result == MAPPING_FAILED, .address = (uintptr_t)result, .error = errno};
     seen.refused = x->lender.refused != refused;
     if (seen.failed) seen.own_pages = own_pages(x);
-    exec_record(x, op, slot, seen.failed ? RESULT_NULL : RESULT_PTR, seen.failed ? NULL : result, 0, seen.error);
+    exec_outcome(x, op, slot, seen.failed ? RESULT_NULL : RESULT_PTR, seen.failed ? NULL : result, seen.error);
 
     exec_checked(x, q.flags & MAPPING_FIXED ? RULE_A45 : RULE_A43);
     struct ruling ruling = map_judge_mmap(m, &q, &seen);
@@ -153,7 +152,7 @@ static bool step_munmap(struct exec *x, const struct op *op, unsigned slot, uint
     errno = 0;
     int result = x->ops->munmap(x->heap, (void *)q.address, q.length);
     struct map_seen seen = {.failed = result == -1, .error = errno, .refused = x->lender.refused != refused};
-    exec_record(x, op, slot, RESULT_VALUE, (void *)q.address, 0, seen.failed ? seen.error : 0);
+    exec_outcome(x, op, slot, RESULT_VALUE, (void *)q.address, seen.failed ? seen.error : 0);
 
     exec_checked(x, RULE_A46);
     struct ruling ruling = map_judge_munmap(m, &q, &seen);
@@ -210,7 +209,7 @@ static bool step_map_store(struct exec *x, const struct op *op, unsigned slot, u
     if (before.content == MAP_NONE || before.content == MAP_BEYOND) return true;
     if (!verify_page(x, page, RULE_NONE)) return false;
     map_store(m, page);
-    exec_record(x, op, slot, RESULT_VOID, address_of(m, page), 0, 0);
+    exec_outcome(x, op, slot, RESULT_VOID, address_of(m, page), 0);
     if (before.content != MAP_SHARED_FILE && before.content != MAP_COPY) return true;
     if (!check_file(x, before.file, before.file_page)) return false;
     return check_aliases(x, before.file, before.file_page);
@@ -225,7 +224,7 @@ static bool step_file_store(struct exec *x, const struct op *op, unsigned slot, 
     size_t n = map_file_bytes(m, file_page);
     payload_fill(bytes, n, map_file_store(m, file, file_page));
     if (!lender_file_store(&x->lender, file, file_page * m->page_bytes, bytes, n)) return true;
-    exec_record(x, op, slot, RESULT_VOID, NULL, 0, 0);
+    exec_outcome(x, op, slot, RESULT_VOID, NULL, 0);
     return check_aliases(x, file, file_page);
 }
 

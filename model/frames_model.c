@@ -59,12 +59,14 @@ static bool guards_fault(struct exec *x)
     return true;
 }
 
-bool frames_refused(struct exec *x, size_t request, bool reported)
+bool frames_refused(struct exec *x, size_t request)
 {
+    bool reported = x->lender.reports != x->reports_seen && x->lender.report == REPORT_STACK_OVERFLOW;
     const struct frames_model *m = exec_frames_model(x);
     exec_checked(x, RULE_A32);
     if (!reported)
         return exec_fail(x, RULE_A32, NULL, "a stack that is exceeded reports it", "NULL for %zu bytes, no report", request);
+    x->reports_seen = x->lender.reports;
     if (frames_may_refuse(x, request)) return !has_region(x) || guards_fault(x);
     unsigned long long room = frames_low(x);
     if (!m->popped)

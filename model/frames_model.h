@@ -35,7 +35,7 @@ bool frames_must_refuse(struct exec *x, size_t request);
 /* malloc returned p for `slot`, inside the memory lent: judges the result and remembers the block. */
 bool frames_granted(struct exec *x, unsigned slot, const void *p, size_t request);
 
-/* malloc returned NULL; `reported`: and reported REPORT_STACK_OVERFLOW. */
-bool frames_refused(struct exec *x, size_t request, bool reported);
+/* malloc returned NULL: judges that, and accepts the report of a stack overflow that goes with it. */
+bool frames_refused(struct exec *x, size_t request);
 
 #endif

@@ -1,0 +1,253 @@
+/* backing.c: regions, breaks, and the address space behind every kind of backing; backing.h is the manual.
+ *
+ * One span of address space for each number of pages, made at its first use and kept: a guard page, the pages, a guard
+ * page. Small spans therefore cost no system call between programs, and a region of odd size ends against its guard to
+ * the byte. Beyond SMALL_PAGES one large span is kept and made anew when the size changes; it is emptied with madvise.
+ */
+#include "backing_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SMALL_PAGES 64u                        /* up to here a span is kept for each number of pages */
+#define DIRT_BYTES_MAX ((size_t)16 << 20)      /* larger heaps start as zeros whatever the dirt asked for */
+#define LOW_FIRST ((uintptr_t)0x20000000)      /* where to look for address space below 4 GiB, */
+#define LOW_STEP ((uintptr_t)0x01010000)       /* in steps that are no power of two, */
+#define LOW_END ((uintptr_t)0xf0000000)        /* up to here */
+
+struct span {
+    unsigned char *start; /* first accessible page; NULL: none yet */
+    size_t bytes;         /* of whole pages between the guards */
+    bool fenced;          /* some of them are inaccessible at the moment */
+};
+
+enum { SPACE_HIGH, SPACE_LOW, SPACE_KINDS };
+
+struct space {
+    struct span small[SMALL_PAGES + 1];
+    struct span large, window;
+};
+
+struct spaces {
+    struct space here[SPACE_KINDS], elsewhere[SPACE_KINDS];
+};
+
+static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+/* Address space of `bytes` with no access, below 4 GiB if asked and possible. */
+static unsigned char *reserve(size_t bytes, bool low)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    if (low && bytes < LOW_END - LOW_FIRST)
+        for (uintptr_t at = LOW_FIRST; at < LOW_END - bytes; at += LOW_STEP) {
+            void *p = mmap((void *)at, bytes, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+            if (p == (void *)at) return p;
+            if (p != MAP_FAILED) munmap(p, bytes); /* an old kernel ignores the flag */
+        }
+    void *p = mmap(NULL, bytes, PROT_NONE, flags, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void span_drop(struct span *s)
+{
+    if (s->start) munmap(s->start - page_bytes(), s->bytes + 2 * page_bytes());
+    *s = (struct span){0};
+}
+
+static int span_make(struct span *s, size_t bytes, bool low, int access)
+{
+    size_t page = page_bytes();
+    if (s->start && s->bytes == bytes) return 0;
+    span_drop(s);
+    if (bytes > SIZE_MAX - 2 * page) return ENOMEM;
+    unsigned char *p = reserve(bytes + 2 * page, low);
+    if (!p) return ENOMEM;
+    *s = (struct span){.start = p + page, .bytes = bytes};
+    if (access != PROT_NONE && mprotect(s->start, bytes, access)) {
+        span_drop(s);
+        return ENOMEM;
+    }
+    return 0;
+}
+
+static struct span *span_for(struct lender *l, size_t bytes)
+{
+    struct spaces *all = l->spaces;
+    bool low = l->geometry.low;
+    struct space *space = &(l->geometry.elsewhere ? all->elsewhere : all->here)[low ? SPACE_LOW : SPACE_HIGH];
+    bool window = l->geometry.kind == BACKING_PAGES;
+    size_t pages = bytes / page_bytes();
+    struct span *s = window ? &space->window : pages <= SMALL_PAGES ? &space->small[pages] : &space->large;
+    return span_make(s, bytes, low, window ? PROT_NONE : PROT_READ | PROT_WRITE) ? NULL : s;
+}
+
+/* ---- Dirt --------------------------------------------------------------------------------------------------------- */
+
+static void soil(const struct lender *l, unsigned char *p, size_t bytes)
+{
+    static const unsigned char plain[] = {[DIRT_ZERO] = 0, [DIRT_A5] = 0xA5, [DIRT_FF] = 0xFF};
+    if (l->geometry.dirt != DIRT_RANDOM) {
+        memset(p, plain[l->geometry.dirt], bytes);
+        return;
+    }
+    uint64_t word = (l->geometry.seed + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15);
+    for (; bytes >= sizeof word; p += sizeof word, bytes -= sizeof word) {
+        memcpy(p, &word, sizeof word);
+        word = (word + UINT64_C(0xD1342543DE82EF95)) ^ word >> 32;
+    }
+    memcpy(p, &word, bytes);
+}
+
+/* ---- The break ---------------------------------------------------------------------------------------------------- */
+
+bool lender_refuses(struct lender *l)
+{
+    if (++l->requests != l->fail_at) return false;
+    l->refused++;
+    return true;
+}
+
+static unsigned char *page_end(const struct lender *l, unsigned char *p)
+{
+    size_t mask = l->face.page_bytes - 1;
+    return p + (-(uintptr_t)p & mask);
+}
+
+/* Moves the break to `to`, which is within the limits. Pages wholly above it are given back: they read as fresh when the
+ * break grows again, while the rest of a page that is kept holds what it held (A39). */
+static int break_move(struct lender *l, unsigned char *to)
+{
+    unsigned char *limit = l->face.base + l->face.size, *from = l->brk;
+    unsigned char *old_end = page_end(l, from), *new_end = page_end(l, to);
+    if (new_end < old_end) soil(l, new_end, (size_t)((old_end < limit ? old_end : limit) - new_end));
+    if (l->geometry.fence_pages && new_end != old_end) {
+        int access = new_end > old_end ? PROT_READ | PROT_WRITE : PROT_NONE;
+        unsigned char *at = new_end > old_end ? old_end : new_end;
+        if (mprotect(at, (size_t)(new_end > old_end ? new_end - old_end : old_end - new_end), access)) return -1;
+    }
+    l->brk = to;
+    if (to > l->high) l->high = to;
+    return 0;
+}
+
+static void *sbrk_by(struct lender *l, ptrdiff_t delta, bool refuse)
+{
+    unsigned char *old = l->brk, *limit = l->face.base + l->face.size;
+    bool fits = delta >= 0 ? delta <= limit - old : old - l->face.base >= -(delta + 1) && old - l->face.base + delta >= 0;
+    if (delta == 0) return old;
+    if (refuse || !fits || break_move(l, old + delta)) {
+        errno = ENOMEM;
+        return SBRK_FAILED;
+    }
+    return old;
+}
+
+static void *face_sbrk(struct backing *b, ptrdiff_t delta)
+{
+    struct lender *l = (struct lender *)b;
+    return sbrk_by(l, delta, delta != 0 && lender_refuses(l));
+}
+
+static int face_brk(struct backing *b, void *end)
+{
+    struct lender *l = (struct lender *)b;
+    unsigned char *to = end;
+    bool refuse = to != l->brk && lender_refuses(l);
+    bool fits = (uintptr_t)to >= (uintptr_t)b->base && (uintptr_t)to - (uintptr_t)b->base <= b->size;
+    if (!refuse && fits && !break_move(l, to)) return 0;
+    errno = ENOMEM;
+    return -1;
+}
+
+void *lender_foreign_sbrk(struct lender *l, ptrdiff_t delta) { return sbrk_by(l, delta, false); }
+
+static void face_report(struct backing *b, enum alloc_report kind, const void *where)
+{
+    struct lender *l = (struct lender *)b;
+    l->reports++;
+    l->report = kind;
+    l->report_where = where;
+}
+
+/* ---- Life --------------------------------------------------------------------------------------------------------- */
+
+void lender_init(struct lender *l)
+{
+    *l = (struct lender){.face = {.kind = BACKING_HOST, .page_bytes = page_bytes(), .report = face_report}};
+    for (unsigned i = 0; i < LENDER_FILES; i++) l->file_fds[i] = -1;
+}
+
+/* Readies the bytes of a region or break in span s and places it against the upper guard. */
+static int lend_bytes(struct lender *l, struct span *s)
+{
+    struct backing *f = &l->face;
+    if (s->fenced && mprotect(s->start, s->bytes, PROT_READ | PROT_WRITE)) return ENOMEM;
+    s->fenced = false;
+    f->base = s->start + s->bytes - f->size;
+    bool large = s->bytes / f->page_bytes > SMALL_PAGES;
+    if (s->bytes > DIRT_BYTES_MAX || (large && l->geometry.dirt == DIRT_ZERO))
+        madvise(s->start, s->bytes, MADV_DONTNEED); /* reads as zeros again, without touching a page */
+    else
+        soil(l, f->base, f->size);
+    if (f->kind == BACKING_REGION) return 0;
+    l->brk = l->high = f->base;
+    f->sbrk = face_sbrk;
+    f->brk = face_brk;
+    if (!l->geometry.fence_pages) return 0;
+    unsigned char *open_end = page_end(l, f->base);
+    s->fenced = true;
+    return mprotect(open_end, (size_t)(s->start + s->bytes - open_end), PROT_NONE) ? ENOMEM : 0;
+}
+
+int lender_fresh(struct lender *l, const struct lender_geometry *geometry)
+{
+    struct backing *f = &l->face;
+    if (f->kind == BACKING_PAGES) lender_pages_forget(l);
+    if (!l->spaces) {
+        void *p = mmap(NULL, sizeof(struct spaces), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) return ENOMEM;
+        l->spaces = p;
+    }
+    size_t page = page_bytes();
+    l->geometry = *geometry;
+    *f = (struct backing){.kind = BACKING_HOST, .page_bytes = page, .report = face_report};
+    l->requests = l->refused = l->fail_at = l->mapped_bytes = 0;
+    l->reports = 0;
+    l->brk = l->high = NULL;
+    if (geometry->kind == BACKING_HOST) return 0;
+    if (geometry->size == 0 || geometry->size > PTRDIFF_MAX - 4 * page) return ENOMEM;
+    size_t whole = ((size_t)geometry->size + page - 1) / page * page;
+    struct span *s = span_for(l, whole);
+    if (!s) return ENOMEM;
+    f->kind = geometry->kind;
+    f->size = geometry->kind == BACKING_PAGES ? whole : (size_t)geometry->size;
+    f->base = s->start;
+    return geometry->kind == BACKING_PAGES ? lender_pages_fresh(l) : lend_bytes(l, s);
+}
+
+static void space_drop(struct space *s)
+{
+    for (unsigned i = 0; i <= SMALL_PAGES; i++) span_drop(&s->small[i]);
+    span_drop(&s->large);
+    span_drop(&s->window);
+}
+
+void lender_close(struct lender *l)
+{
+    struct spaces *all = l->spaces;
+    lender_pages_close(l);
+    for (unsigned i = 0; all && i < SPACE_KINDS; i++) {
+        space_drop(&all->here[i]);
+        space_drop(&all->elsewhere[i]);
+    }
+    if (all) munmap(all, sizeof *all);
+    lender_init(l);
+}
+
+uint64_t lender_footprint(const struct lender *l)
+{
+    if (l->face.kind == BACKING_BREAK) return (uint64_t)(l->brk - l->face.base);
+    return l->face.kind == BACKING_PAGES ? l->mapped_bytes : 0;
+}

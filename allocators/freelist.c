@@ -1,0 +1,496 @@
+/* freelist: the textbook malloc. First fit on an explicit free list over a program break, with boundary tags.
+ *
+ *     base      first                                                              end = break
+ *      |  pad   |header|payload......|header|links|.........|header|payload..........|
+ *               |<---- used block -->|<---- free block ---->|<----- used block ----->|
+ *
+ * Every block begins with a header: the size of the block before it (its boundary tag) and its own size with two bits.
+ * The payload follows directly, so that free finds the header by stepping back (SEMANTICS A23), and both neighbours of
+ * a block are one addition away. A free block keeps its two list links where its payload was.
+ *
+ *   malloc   walks the free list and takes the first block that is large enough; what is left over becomes a free block
+ *            of its own if it can hold a header and a smallest payload. The last block of the heap, when it is free, is
+ *            not on the list: this wilderness serves only what no other block can, and the break grows by just what it
+ *            lacks. So a heap that has been emptied decides as a fresh one does (C24). O(number of free blocks).
+ *   free     merges the block with whichever neighbours are free and puts the result at the head of the list. O(1): all
+ *            neighbours are merged at all times, so nothing is ever refused for want of merging (A24, C27, C31).
+ *
+ * D. E. Knuth, The Art of Computer Programming, vol. 1, 2.5, algorithms A and C, is the source of both ideas. Space lost:
+ * one header a block, at most alignment - 1 bytes of rounding, and at most one remainder too small to be a block.
+ * Memory is never given back to the break. If somebody else moves the break (A40), what they took stays as a block that
+ * is used for ever, and the heap goes on behind it.
+ */
+#include "alloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ALIGN _Alignof(max_align_t)
+#define USED ((size_t)1)    /* bits below the alignment of every size */
+#define FOREIGN ((size_t)2) /* not ours: taken from the break by somebody else */
+#define FLAGS (USED | FOREIGN)
+
+struct header {
+    _Alignas(max_align_t) size_t before; /* bytes of the block before this one, 0 for the first */
+    size_t size;                         /* bytes of this block with its header, | FLAGS */
+};
+
+struct links { /* of a free block, in its payload */
+    struct header *next, *previous;
+};
+
+struct heap {
+    struct backing *backing;
+    struct header *first; /* NULL before the first growth */
+    unsigned char *end;   /* where the last block ends: the break, unless somebody else moved it */
+    size_t last;          /* size of the last block: the boundary tag of the end */
+    struct header *free;  /* most recently freed first */
+};
+
+#define HEADER sizeof(struct header)
+#define BLOCK_MIN (HEADER + (sizeof(struct links) + ALIGN - 1) / ALIGN * ALIGN)
+_Static_assert(HEADER == ALIGN, "payloads keep the alignment, and any aligned gap can hold a header");
+_Static_assert(BLOCK_MIN >= HEADER + sizeof(struct links), "a free block can hold its links");
+
+static size_t size_of(const struct header *b) { return b->size & ~FLAGS; }
+static bool is_used(const struct header *b) { return b->size & USED; }
+static void *payload_of(struct header *b) { return b + 1; }
+static struct header *header_of(const void *p) { return (struct header *)((uintptr_t)p - HEADER); }
+static struct header *behind(const struct header *b) { return (struct header *)((uintptr_t)b + size_of(b)); }
+static struct header *before(const struct header *b) { return (struct header *)((uintptr_t)b - b->before); }
+static struct links *links_of(struct header *b) { return payload_of(b); }
+
+static size_t align_up(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
+
+/* The block size that a request needs; 0 if there is no such size. */
+static size_t block_for(size_t request)
+{
+    if (request > PTRDIFF_MAX - HEADER - ALIGN) return 0;
+    size_t size = HEADER + align_up(request, ALIGN);
+    return size < BLOCK_MIN ? BLOCK_MIN : size;
+}
+
+static bool is_last(const struct heap *h, const struct header *b) { return (unsigned char *)b + size_of(b) == h->end; }
+
+/* The free list holds every free block but the last of the heap. */
+static void list_insert(struct heap *h, struct header *b)
+{
+    if (is_last(h, b)) return;
+    *links_of(b) = (struct links){.next = h->free};
+    if (h->free) links_of(h->free)->previous = b;
+    h->free = b;
+}
+
+static void list_remove(struct heap *h, struct header *b)
+{
+    if (is_last(h, b)) return;
+    const struct links *l = links_of(b);
+    if (l->next) links_of(l->next)->previous = l->previous;
+    if (l->previous)
+        links_of(l->previous)->next = l->next;
+    else
+        h->free = l->next;
+}
+
+/* Gives b a new size and tells whoever stands behind it. */
+static void set_size(struct heap *h, struct header *b, size_t size, size_t flags)
+{
+    b->size = size | flags;
+    if ((unsigned char *)b + size == h->end)
+        h->last = size;
+    else
+        behind(b)->before = size;
+}
+
+static struct header *free_neighbour(const struct heap *h, const struct header *b)
+{
+    struct header *next = behind(b);
+    return (unsigned char *)next != h->end && !is_used(next) ? next : NULL;
+}
+
+/* Puts an unlisted block on the free list, merged with its free neighbours. */
+static void release(struct heap *h, struct header *b)
+{
+    size_t size = size_of(b);
+    struct header *next = free_neighbour(h, b);
+    if (next) {
+        list_remove(h, next);
+        size += size_of(next);
+    }
+    /* Cleared before a merge hides this header inside a larger block, so that a second free of it is recognised. */
+    b->size &= ~FLAGS;
+    if (b != h->first && !is_used(before(b))) {
+        b = before(b);
+        list_remove(h, b);
+        size += size_of(b);
+    }
+    set_size(h, b, size, 0);
+    list_insert(h, b);
+}
+
+/* Makes the unlisted block b a used one of `size` bytes; what is left over stays free if it can be a block. */
+static void *use(struct heap *h, struct header *b, size_t size)
+{
+    size_t left = size_of(b) - size;
+    if (left < BLOCK_MIN) {
+        set_size(h, b, size_of(b), USED);
+        return payload_of(b);
+    }
+    struct header *rest = (struct header *)((uintptr_t)b + size);
+    rest->size = left;
+    set_size(h, rest, left, 0);
+    set_size(h, b, size, USED);
+    release(h, rest);
+    return payload_of(b);
+}
+
+/* Lengthens the heap by `bytes`, a multiple of ALIGN, and returns the new bytes as one unlisted free block, which begins
+ * where the heap ended unless somebody else moved the break. NULL with nothing changed if the break cannot grow. */
+static struct header *grow(struct heap *h, size_t bytes)
+{
+    struct backing *m = h->backing;
+    unsigned char *now = m->sbrk(m, 0);
+    if (h->first && now == h->end) {
+        if (m->sbrk(m, (ptrdiff_t)bytes) == SBRK_FAILED) return NULL;
+        struct header *b = (struct header *)h->end;
+        h->end += bytes;
+        b->before = h->last;
+        set_size(h, b, bytes, 0);
+        return b;
+    }
+    /* The first growth, or the first after somebody else's: start at the next aligned address. */
+    size_t pad = (size_t)-(uintptr_t)now & (ALIGN - 1);
+    if (bytes > PTRDIFF_MAX - pad || m->sbrk(m, (ptrdiff_t)(bytes + pad)) == SBRK_FAILED) return NULL;
+    struct header *b = (struct header *)(now + pad);
+    b->before = 0;
+    if (h->first) {
+        struct header *last = (struct header *)(h->end - h->last), *foreign = (struct header *)h->end;
+        foreign->before = h->last;
+        b->before = (size_t)((unsigned char *)b - h->end);
+        foreign->size = b->before | USED | FOREIGN;
+        h->end = (unsigned char *)b + bytes;
+        if (!is_used(last)) list_insert(h, last); /* the wilderness is one no longer */
+    } else {
+        h->first = b;
+    }
+    h->end = (unsigned char *)b + bytes;
+    set_size(h, b, bytes, 0);
+    return b;
+}
+
+/* An unlisted free block of at least `size` bytes from the end of the heap, or NULL with nothing changed. */
+static struct header *extend(struct heap *h, size_t size)
+{
+    struct header *last = h->first ? (struct header *)(h->end - h->last) : NULL;
+    if (!last || is_used(last) || h->backing->sbrk(h->backing, 0) != h->end) return grow(h, size);
+    if (size > size_of(last)) {
+        if (!grow(h, size - size_of(last))) return NULL;
+        set_size(h, last, size, 0);
+    }
+    return last;
+}
+
+static void *fl_malloc(void *heap, size_t request)
+{
+    struct heap *h = heap;
+    size_t size = block_for(request);
+    struct header *b = size ? h->free : NULL;
+    while (b && size_of(b) < size) b = links_of(b)->next;
+    if (b)
+        list_remove(h, b);
+    else if (!size || !(b = extend(h, size))) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return use(h, b, size);
+}
+
+/* ---- Frees ------------------------------------------------------------------------------------------------------- */
+
+/* The used block whose payload is p; or NULL with the caller's error reported. That a header stands before p is told by
+ * its size, which must lead to an end that names the same size; random bytes do not agree so. */
+static struct header *block_of(struct heap *h, const void *p)
+{
+    struct header *b = header_of(p);
+    enum alloc_report report = REPORT_BAD_FREE;
+    if (h->first && (uintptr_t)p % ALIGN == 0 && (uintptr_t)b >= (uintptr_t)h->first && (uintptr_t)p < (uintptr_t)h->end) {
+        size_t size = size_of(b), room = (size_t)(h->end - (unsigned char *)b);
+        bool sized = size >= BLOCK_MIN && size % ALIGN == 0 && size <= room && !(b->size & FOREIGN);
+        if (sized && (size == room ? h->last : behind(b)->before) == size) {
+            if (is_used(b)) return b;
+            report = REPORT_DOUBLE_FREE;
+        }
+    }
+    h->backing->report(h->backing, report, p);
+    return NULL;
+}
+
+static void fl_free(void *heap, void *p)
+{
+    struct heap *h = heap;
+    struct header *b = p ? block_of(h, p) : NULL;
+    if (b) release(h, b);
+}
+
+static void fl_free_sized(void *heap, void *p, size_t request)
+{
+    struct heap *h = heap;
+    struct header *b = p ? block_of(h, p) : NULL;
+    if (!b) return;
+    /* Only the block's size is on record: a size that would have been given another block is certainly wrong. */
+    size_t size = block_for(request);
+    if (!size || size > size_of(b) || size_of(b) - size >= BLOCK_MIN)
+        h->backing->report(h->backing, REPORT_BAD_FREE, p);
+    else
+        release(h, b);
+}
+
+static void fl_free_aligned_sized(void *heap, void *p, size_t align, size_t request)
+{
+    (void)align;
+    fl_free_sized(heap, p, request);
+}
+
+static size_t fl_usable_size(void *heap, const void *p)
+{
+    (void)heap;
+    return p ? size_of(header_of(p)) - HEADER : 0;
+}
+
+/* ---- The rest of the malloc family -------------------------------------------------------------------------------- */
+
+static void *fl_calloc(void *heap, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    void *p = fl_malloc(heap, bytes);
+    return p ? memset(p, 0, bytes) : NULL; /* always: the block may be a recycled one */
+}
+
+/* Makes the used block b `size` bytes long where it stands, out of a free block behind it or of the break. */
+static bool resize_in_place(struct heap *h, struct header *b, size_t size)
+{
+    size_t have = size_of(b);
+    if (have < size) {
+        struct header *next = free_neighbour(h, b);
+        size_t with_next = have + (next ? size_of(next) : 0);
+        bool at_end = (unsigned char *)b + with_next == h->end;
+        if (with_next >= size) {
+            if (next) list_remove(h, next);
+        } else {
+            if (!at_end || h->backing->sbrk(h->backing, 0) != h->end || !grow(h, size - with_next)) return false;
+            with_next = size; /* over the wilderness, which is on no list */
+        }
+        set_size(h, b, with_next, USED);
+    }
+    use(h, b, size);
+    return true;
+}
+
+static void *fl_realloc(void *heap, void *p, size_t request)
+{
+    struct heap *h = heap;
+    if (!p) return fl_malloc(heap, request);
+    struct header *b = block_of(h, p);
+    if (!b) return NULL;
+    size_t size = block_for(request);
+    if (size && resize_in_place(h, b, size)) return p;
+    void *q = size ? fl_malloc(heap, request) : NULL;
+    if (!q) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    memcpy(q, p, size_of(b) - HEADER); /* it grew, or it would have stayed in place */
+    release(h, b);
+    return q;
+}
+
+static void *fl_reallocarray(void *heap, void *p, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return fl_realloc(heap, p, bytes);
+}
+
+/* How far into the free block b an aligned payload's header would stand: 0, or enough for a block of its own. */
+static size_t lead_of(struct header *b, size_t align)
+{
+    uintptr_t payload = (uintptr_t)payload_of(b);
+    size_t lead = (size_t)(-payload & (align - 1));
+    while (lead && lead < BLOCK_MIN) lead += align;
+    return lead;
+}
+
+static void *aligned(struct heap *h, size_t align, size_t request)
+{
+    size_t size = block_for(request);
+    if (align <= ALIGN) return fl_malloc(h, request);
+    if (!size || align > PTRDIFF_MAX - BLOCK_MIN - size) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    struct header *b = h->free;
+    while (b && (size_of(b) < size || size_of(b) - size < lead_of(b, align))) b = links_of(b)->next;
+    if (b) {
+        list_remove(h, b);
+    } else {
+        /* Ask the break for just what an aligned block lacks at the end, as malloc does. */
+        unsigned char *now = h->backing->sbrk(h->backing, 0);
+        struct header *last = h->first && now == h->end ? (struct header *)(h->end - h->last) : NULL;
+        unsigned char *at = last && !is_used(last) ? (unsigned char *)last : now + (-(uintptr_t)now & (ALIGN - 1));
+        if (!(b = extend(h, lead_of((struct header *)at, align) + size))) {
+            errno = ENOMEM;
+            return NULL;
+        }
+    }
+    size_t lead = lead_of(b, align), whole = size_of(b);
+    if (lead) {
+        struct header *front = b;
+        b = (struct header *)((uintptr_t)b + lead);
+        set_size(h, b, whole - lead, USED);
+        set_size(h, front, lead, 0);
+        release(h, front);
+    }
+    return use(h, b, size);
+}
+
+static bool power_of_two(size_t n) { return n && !(n & (n - 1)); }
+
+static void *fl_aligned_alloc(void *heap, size_t align, size_t request)
+{
+    if (power_of_two(align)) return aligned(heap, align, request);
+    errno = EINVAL;
+    return NULL;
+}
+
+static int fl_posix_memalign(void *heap, void **out, size_t align, size_t request)
+{
+    if (!power_of_two(align) || align % sizeof(void *)) return EINVAL;
+    int saved = errno;
+    void *p = aligned(heap, align, request);
+    errno = saved; /* the result is the return value; errno is not the channel */
+    if (!p) return ENOMEM;
+    *out = p;
+    return 0;
+}
+
+/* ---- Life and inspection ------------------------------------------------------------------------------------------ */
+
+static int fl_reset(void *heap)
+{
+    struct heap *h = heap;
+    *h = (struct heap){.backing = h->backing};
+    return 0;
+}
+
+static int fl_init(void *heap, struct backing *backing)
+{
+    if (backing->kind != BACKING_BREAK) return EINVAL;
+    ((struct heap *)heap)->backing = backing;
+    return fl_reset(heap);
+}
+
+static void fl_fini(void *heap) { (void)heap; }
+
+static const char *fl_check(void *heap)
+{
+    struct heap *h = heap;
+    size_t last = 0, free_blocks = 0, bound;
+    if (!h->first) return NULL;
+    for (struct header *b = h->first; (unsigned char *)b != h->end; b = behind(b)) {
+        size_t size = size_of(b);
+        if (size < HEADER || size % ALIGN || size > (size_t)(h->end - (unsigned char *)b)) return "block size out of range";
+        if (b->before != last) return "boundary tag differs from the size of the block before";
+        if (!is_used(b) && b != h->first && !is_used(before(b))) return "two free neighbours";
+        last = size;
+        free_blocks += !is_used(b) && !is_last(h, b);
+    }
+    if (h->last != last) return "boundary tag of the end differs from the last block's size";
+    bound = free_blocks;
+    struct header *previous = NULL;
+    for (struct header *b = h->free; b; previous = b, b = links_of(b)->next) {
+        if (bound-- == 0) return "free list longer than the heap has free blocks, or circular";
+        if ((uintptr_t)b % ALIGN || b < h->first || (unsigned char *)b >= h->end) return "free list leaves the heap";
+        if (is_used(b)) return "used block on the free list";
+        if (is_last(h, b)) return "wilderness on the free list";
+        if (links_of(b)->previous != previous) return "free list links disagree";
+    }
+    return bound ? "free block not on the free list" : NULL;
+}
+
+static void fl_walk(void *heap, alloc_visit *visit, void *context)
+{
+    struct heap *h = heap;
+    if (!h->first) return;
+    for (struct header *b = h->first; (unsigned char *)b != h->end; b = behind(b)) {
+        struct alloc_block block = {.base = b, .size = size_of(b), .state = BLOCK_FREE};
+        if (b->size & FOREIGN) {
+            block.state = BLOCK_META;
+        } else if (is_used(b)) {
+            block.state = BLOCK_USED;
+            block.payload = payload_of(b);
+        }
+        if (!visit(context, &block) || size_of(b) == 0) return;
+    }
+}
+
+static bool count_block(void *context, const struct alloc_block *b)
+{
+    struct alloc_stats *s = context;
+    s->footprint_bytes += b->size;
+    s->used_blocks += b->state == BLOCK_USED;
+    if (b->state == BLOCK_FREE) {
+        s->free_blocks++;
+        s->free_bytes += b->size - HEADER;
+    }
+    return true;
+}
+
+static void fl_stats(void *heap, struct alloc_stats *out)
+{
+    *out = (struct alloc_stats){0};
+    fl_walk(heap, count_block, out);
+}
+
+const struct alloc_ops alloc_freelist = {
+    .abi = ALLOC_ABI,
+    .name = "freelist",
+    .summary = "first fit over a growing break, boundary tags, merges at once",
+    .contract = {.backing = BACKING_BREAK,
+                 .align_min = ALIGN,
+                 .align_max = (size_t)1 << 30,
+                 .zero_size = ZERO_SIZE_UNIQUE,
+                 .realloc_zero = REALLOC_ZERO_UNIQUE,
+                 .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_ALIGN_CHECKED |
+                             PROMISE_MERGES | PROMISE_EXPLAINED | PROMISE_REUSES | PROMISE_STEADY | PROMISE_CONST_FREE |
+                             PROMISE_DETERMINISTIC | PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_SPLITS |
+                             PROMISE_DRAINS,
+                 .header_bytes = HEADER,
+                 .block_min_bytes = BLOCK_MIN - HEADER,
+                 .overhead_bytes = ALIGN - 1,
+                 .waste_max_bytes = ALIGN - 1 + BLOCK_MIN - ALIGN},
+    .state_size = sizeof(struct heap),
+    .init = fl_init,
+    .fini = fl_fini,
+    .malloc = fl_malloc,
+    .free = fl_free,
+    .calloc = fl_calloc,
+    .realloc = fl_realloc,
+    .reallocarray = fl_reallocarray,
+    .aligned_alloc = fl_aligned_alloc,
+    .posix_memalign = fl_posix_memalign,
+    .memalign = fl_aligned_alloc,
+    .usable_size = fl_usable_size,
+    .free_sized = fl_free_sized,
+    .free_aligned_sized = fl_free_aligned_sized,
+    .reset = fl_reset,
+    .check = fl_check,
+    .walk = fl_walk,
+    .stats = fl_stats,
+};

@@ -1,0 +1,468 @@
+/* decode.c: bytes to program; docs/PROGRAMS.md has the layout of the swarm form byte by byte.
+ *
+ * The decoder decides what random bytes can find. It follows the swarm idea (A. Groce et al., Swarm Testing, ISSTA 2012):
+ * the head switches operations off, picks one palette of sizes and one policy of frees for the whole program, so that
+ * programs differ from each other in kind and not only in detail. Operations are four bytes each and name blocks by
+ * their place in the live set, which the decoder follows as if every request were granted; so a byte changed in one
+ * operation leaves the others standing.
+ */
+#include "encode.h"
+#include "program.h"
+
+#include <string.h>
+
+struct swarm {
+    struct program *p;
+    const unsigned char *head;
+    uint8_t table[64]; /* operation kinds, as often as they weigh */
+    uint16_t fresh;    /* slots below were used */
+    uint16_t live;     /* how many are live */
+    uint16_t spare;    /* how many slots wait in `spares` to be used again */
+    uint16_t newest, oldest;
+    uint16_t list[PROGRAM_SLOTS]; /* live slots, in no order */
+    uint16_t at[PROGRAM_SLOTS];   /* where in `list` a live slot stands, + 1; 0: not live (of slots below fresh) */
+    uint16_t newer[PROGRAM_SLOTS], older[PROGRAM_SLOTS];
+    uint16_t spares[PROGRAM_SLOTS];
+};
+
+#define NO_SLOT UINT16_MAX
+#define SLOTS_USED (PROGRAM_SLOTS - 1u)
+
+/* ---- The live set, as if every request were granted ------------------------------------------------------------------ */
+
+static void born(struct swarm *s, uint16_t slot)
+{
+    s->list[s->live++] = slot;
+    s->at[slot] = s->live;
+    s->older[slot] = s->newest;
+    s->newer[slot] = NO_SLOT;
+    if (s->newest != NO_SLOT)
+        s->newer[s->newest] = slot;
+    else
+        s->oldest = slot;
+    s->newest = slot;
+}
+
+static void died(struct swarm *s, uint16_t slot)
+{
+    uint16_t last = s->list[--s->live], hole = (uint16_t)(s->at[slot] - 1), newer = s->newer[slot], older = s->older[slot];
+    s->list[hole] = last;
+    s->at[last] = (uint16_t)(hole + 1);
+    s->at[slot] = 0;
+    if (newer != NO_SLOT)
+        s->older[newer] = older;
+    else
+        s->newest = older;
+    if (older != NO_SLOT)
+        s->newer[older] = newer;
+    else
+        s->oldest = newer;
+    s->spares[s->spare++] = slot;
+}
+
+static bool is_live(const struct swarm *s, unsigned slot) { return slot < s->fresh && s->at[slot]; }
+
+static uint16_t new_slot(struct swarm *s)
+{
+    if (s->spare) return s->spares[--s->spare];
+    if (s->fresh >= SLOTS_USED) return NO_SLOT;
+    s->at[s->fresh] = 0;
+    return s->fresh++;
+}
+
+enum free_policy { FREE_ANY, FREE_NEWEST, FREE_OLDEST, FREE_SECOND };
+
+static uint16_t some_live(const struct swarm *s, unsigned choice) { return s->list[choice % s->live]; }
+
+static uint16_t victim(const struct swarm *s, unsigned choice)
+{
+    switch ((enum free_policy)(s->head[3] & 3)) {
+    case FREE_NEWEST: return s->newest;
+    case FREE_OLDEST: return s->oldest;
+    case FREE_SECOND: return s->older[s->newest] == NO_SLOT || choice & 0x80 ? s->newest : s->older[s->newest];
+    default: return some_live(s, choice);
+    }
+}
+
+/* ---- Sizes ------------------------------------------------------------------------------------------------------------ */
+
+struct size {
+    uint8_t kind;
+    uint16_t ref;
+    uint64_t v;
+};
+
+static struct size literal(uint64_t v) { return (struct size){.kind = SIZE_LITERAL, .v = v}; }
+
+/* Sizes at which arithmetic goes wrong: where widths end, where a header makes them wrap. */
+static struct size extreme(unsigned x, unsigned y)
+{
+    switch (x % 8) {
+    case 0:
+    case 1: return (struct size){.kind = SIZE_TOP, .v = y % 300};
+    case 2: return (struct size){.kind = SIZE_HALF, .v = (uint64_t)((int64_t)(y % 64) - 32)};
+    case 3: return literal((UINT64_C(1) << 32) + y % 64 - 32);
+    case 4: return literal((UINT64_C(1) << 31) + y % 64 - 32);
+    case 5: return literal((UINT64_C(1) << (16 + y % 46)) + y / 46 - 2);
+    case 6: return (struct size){.kind = SIZE_HEAP, .v = (uint64_t)((int64_t)(y % 128) - 96)};
+    default: return (struct size){.kind = SIZE_TOP, .v = (uint64_t)(y % 16) << 12};
+    }
+}
+
+enum palette {
+    SIZES_SMALL,   /* 1 .. 128 */
+    SIZES_CLASS,   /* about one size, which the head picks */
+    SIZES_POWERS,  /* next to powers of two */
+    SIZES_PAGE,    /* over the residues of a page */
+    SIZES_SHARE,   /* shares of the heap */
+    SIZES_BORDER,  /* next to what was seen: usable sizes, the largest granted */
+    SIZES_WIDE,    /* every magnitude up to 64 KiB alike */
+    SIZES_ANY,     /* one of the above for each operation */
+    PALETTES
+};
+
+static struct size size_of(const struct swarm *s, unsigned x, unsigned y)
+{
+    unsigned palette = s->head[4] % PALETTES, v = x | y << 8;
+    if (palette == SIZES_ANY) palette = y % SIZES_ANY;
+    if (x == 0xff) return extreme(y, y * 37 + s->head[5]);
+    if (x == 0xfe) return literal(y & 3);
+    switch ((enum palette)palette) {
+    case SIZES_CLASS: return literal((uint64_t)(s->head[5] & 63) * 8 + (y & 1 ? x % 8 : 0) + 1);
+    case SIZES_POWERS: return literal((UINT64_C(1) << (3 + x % 11)) + y % 8 - 4);
+    case SIZES_PAGE: return literal((v & 0xfff) + ((y & 0x10) ? 4096u * (s->head[5] & 3) : 1));
+    case SIZES_SHARE:
+        if (x < 16) return (struct size){.kind = SIZE_HEAP, .v = (uint64_t)-(int64_t)(v >> 4)};
+        return literal((s->p->heap.size >> (1 + x % 7)) + y % 64);
+    case SIZES_BORDER:
+        if (!s->live || x < 24) return (struct size){.kind = SIZE_SEEN, .v = (uint64_t)((int64_t)(y % 64) - 32)};
+        return (struct size){.kind = SIZE_USABLE, .ref = some_live(s, x), .v = (uint64_t)((int64_t)(y % 5) - 2)};
+    case SIZES_WIDE: return literal((v & ((1u << (1 + x % 16)) - 1)) + 1);
+    default: return literal((x & 127) + 1);
+    }
+}
+
+/* ---- Operations --------------------------------------------------------------------------------------------------------- */
+
+static struct op *append(struct swarm *s, enum op_kind kind, unsigned slot)
+{
+    struct op *op = &s->p->ops[s->p->op_count++];
+    *op = (struct op){.kind = (uint8_t)kind, .slot = (uint16_t)slot, .count = 1};
+    return op;
+}
+
+static void set_a(struct op *op, struct size n)
+{
+    op->a_kind = n.kind;
+    op->a = n.v;
+    op->ref = n.ref;
+}
+
+static uint64_t alignment(const struct swarm *s, unsigned x, unsigned y)
+{
+    static const uint64_t bad[] = {0, 3, 24, 48, 1000, UINT64_C(1) << 31 | 1};
+    if (x >= 0xf8) return bad[y % 6];
+    if (x >= 0xf0) return UINT64_C(1) << (12 + y % 15); /* up to 64 MiB */
+    if (x == 0xef) return UINT64_C(1) << (y & 63);
+    return UINT64_C(1) << (x % (s->head[5] & 1 ? 13 : 8));
+}
+
+/* A run of `count` new slots in a row, or one recycled slot. */
+static struct op *allocate(struct swarm *s, enum op_kind kind, unsigned count, struct size n, unsigned y)
+{
+    bool run = count > 1 && s->fresh + count < SLOTS_USED;
+    uint16_t slot = run ? s->fresh : new_slot(s);
+    if (slot == NO_SLOT) return NULL;
+    struct op *op = append(s, kind, slot);
+    set_a(op, n);
+    if (run) {
+        op->count = (uint16_t)count;
+        op->stride = 1;
+        op->step = y & 0x80 && n.kind == SIZE_LITERAL && n.v < 65536 ? (int32_t)(y & 15) : 0;
+        s->fresh = (uint16_t)(s->fresh + count);
+        for (unsigned i = 0; i < count; i++) s->at[slot + i] = 0;
+    }
+    for (unsigned i = 0; i < op->count; i++) born(s, (uint16_t)(slot + i));
+    return op;
+}
+
+static void free_run(struct swarm *s, uint16_t slot, unsigned count, unsigned y)
+{
+    struct op *op = append(s, OP_FREE, slot);
+    int stride = (y & 1 ? -1 : 1) * (y & 2 ? 2 : 1);
+    op->stride = (int16_t)stride;
+    for (op->count = 0; op->count < count; op->count++) {
+        int at = slot + op->count * stride;
+        if (at < 0 || at >= s->fresh) break;
+        if (is_live(s, (unsigned)at)) died(s, (uint16_t)at);
+    }
+    if (op->count <= 1) {
+        op->count = 1;
+        op->stride = 0;
+    }
+}
+
+/* Lengths of runs: most programs have short ones, some fill the heap. */
+static unsigned run_length(const struct swarm *s, unsigned x)
+{
+    static const uint16_t longest[] = {8, 16, 64, 512};
+    return 2 + x % longest[s->head[12] & 3];
+}
+
+static void take(struct swarm *s, enum op_kind kind, unsigned slot)
+{
+    append(s, kind, slot);
+}
+
+static void products(struct op *op, unsigned x, unsigned y)
+{
+    /* Two factors whose product wraps, or is near it; 32-bit machines see the lower halves. */
+    static const uint64_t factors[][2] = {{UINT64_C(1) << 32, UINT64_C(1) << 32}, {UINT64_C(1) << 63, 2},
+                                          {(UINT64_C(1) << 32) + 1, UINT64_C(1) << 32}, {UINT64_C(1) << 61, 16},
+                                          {UINT64_C(0x80000001), 2}, {UINT64_C(1) << 16, UINT64_C(1) << 48}};
+    unsigned i = x % 7;
+    op->a_kind = op->b_kind = SIZE_LITERAL;
+    if (i < 6) {
+        op->a = factors[i][0] + (y & 1 ? y >> 1 : 0);
+        op->b = factors[i][1];
+        return;
+    }
+    op->a_kind = SIZE_TOP;
+    op->a = y;
+    op->b = 1 + y % 3;
+}
+
+static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
+{
+    unsigned count = b[0] >= 0xc0 ? run_length(s, b[1]) : 1;
+    struct op *op;
+    switch (kind) {
+    case OP_CALLOC:
+        if (!(op = allocate(s, kind, 1, size_of(s, b[2], b[3]), b[3]))) return;
+        op->b = 1;
+        if (b[1] >= 0xe0) {
+            products(op, b[1], b[2]);
+        } else if (op->a_kind == SIZE_LITERAL && b[1] & 7) {
+            op->b = 1 + (b[1] & 7);
+            op->a = op->a / op->b + 1;
+        }
+        return;
+    case OP_ALIGNED_ALLOC:
+    case OP_POSIX_MEMALIGN:
+    case OP_MEMALIGN:
+        if (!(op = allocate(s, kind, b[0] >= 0xf0 ? count : 1, size_of(s, b[2], b[3]), b[3]))) return;
+        op->b = alignment(s, b[1], b[2]);
+        if ((b[3] & 0x60) == 0x60) set_a(op, literal(op->b));
+        return;
+    case OP_REALLOC:
+    case OP_REALLOCARRAY:
+        if (!s->live || b[1] == 0xff) { /* of NULL */
+            if (!(op = allocate(s, kind, 1, size_of(s, b[2], b[3]), 0))) return;
+        } else {
+            op = append(s, kind, some_live(s, b[1]));
+            set_a(op, size_of(s, b[2], b[3]));
+            if (count > 1 && op->a_kind == SIZE_LITERAL && op->a < 65536) { /* a ladder: the same block again and again */
+                op->count = (uint16_t)count;
+                op->step = (int32_t)(b[3] & 63) - 32;
+                if (op->step < 0) op->a += (uint64_t)-op->step * count;
+            }
+        }
+        if (kind == OP_REALLOCARRAY) op->b = 1;
+        if (kind == OP_REALLOCARRAY && b[2] >= 0xf0) {
+            op->count = 1;
+            op->step = 0;
+            products(op, b[2], b[3]);
+        }
+        return;
+    case OP_FREE:
+    case OP_FREE_SIZED:
+    case OP_FREE_ALIGNED_SIZED:
+        if (!s->live) break;
+        if (count > 1) {
+            free_run(s, victim(s, b[1]), run_length(s, b[2]), b[3]);
+            return;
+        }
+        take(s, kind, victim(s, b[1]));
+        died(s, s->p->ops[s->p->op_count - 1].slot);
+        return;
+    case OP_WRITE:
+    case OP_USABLE_SIZE:
+        if (!s->live) break;
+        take(s, kind, some_live(s, b[1]));
+        return;
+    case OP_FREE_NULL:
+    case OP_CHECK: take(s, kind, 0); return;
+    case OP_REPEAT:
+        if (!s->p->op_count) break;
+        op = append(s, kind, 0);
+        op->a = 1 + b[1] % 8;
+        op->b = 1 + (b[2] & (b[3] & 0x80 ? 63 : 7));
+        return;
+    case OP_FAIL:
+        op = append(s, kind, 0);
+        op->a = 1 + b[1] % 4;
+        return;
+    case OP_FOREIGN_SBRK:
+        op = append(s, kind, 0);
+        op->a = 1 + (b[1] & 3 ? b[2] % 64 : b[2]);
+        return;
+    default: break;
+    }
+    allocate(s, OP_MALLOC, count, size_of(s, b[2], b[3]), b[3]);
+}
+
+static void illegal_op(struct swarm *s, const unsigned char *b)
+{
+    static const enum op_kind kinds[] = {OP_DOUBLE_FREE, OP_INTERIOR_FREE, OP_FOREIGN_FREE, OP_WRONG_SIZE_FREE,
+                                         OP_WRITE_AFTER_FREE};
+    enum op_kind kind = kinds[b[3] % 5];
+    bool dead = kind == OP_DOUBLE_FREE || kind == OP_WRITE_AFTER_FREE;
+    unsigned slot = dead && s->spare ? s->spares[s->spare - 1 - b[1] % s->spare] : s->live ? some_live(s, b[1]) : 0;
+    struct op *op = append(s, kind, kind == OP_FOREIGN_FREE ? 0 : slot);
+    if (kind == OP_INTERIOR_FREE || kind == OP_WRONG_SIZE_FREE) op->a = 1 + (b[2] & 3 ? b[2] / 4 * 8 : b[2]);
+}
+
+/* ---- Other families -------------------------------------------------------------------------------------------------- */
+
+static void frames_op(struct swarm *s, const unsigned char *b)
+{
+    unsigned deed = b[0] % 16;
+    if (deed < 9) {
+        heap_op(s, OP_MALLOC, b);
+    } else if (deed < 15) {
+        struct op *op = append(s, deed < 12 ? OP_FRAME_PUSH : OP_FRAME_POP, 0);
+        if (b[0] >= 0xe0) op->count = (uint16_t)(1 + b[1] % 16);
+    } else {
+        heap_op(s, b[0] & 0x10 ? OP_WRITE : b[0] & 0x20 ? OP_CALLOC : OP_CHECK, b);
+    }
+}
+
+static void break_op(struct swarm *s, const unsigned char *b)
+{
+    unsigned v = b[1] | (unsigned)b[2] << 8;
+    struct op *op = append(s, b[0] % 4 == 3 ? OP_BRK : OP_SBRK, 0);
+    if (op->kind == OP_BRK) {
+        op->a = b[3] & 1 ? v % (unsigned)(s->p->heap.size < 65536 ? s->p->heap.size + 1 : 65536) : v;
+        if (b[0] >= 0xf0) set_a(op, extreme(b[2], v));
+    } else {
+        op->a = (uint64_t)((int64_t)(v % (b[3] & 1 ? 256 : 8192)) * (b[3] & 2 ? -1 : 1));
+        if (b[0] % 8 == 0) op->a = 0;
+        if (b[0] >= 0xf0) set_a(op, extreme(b[2], v));
+    }
+}
+
+static void mappings_op(struct swarm *s, const unsigned char *b)
+{
+    static const enum op_kind kinds[] = {OP_MMAP, OP_MMAP, OP_MMAP, OP_MUNMAP, OP_MUNMAP, OP_MAP_STORE, OP_MAP_STORE, OP_FILE_STORE};
+    enum op_kind kind = kinds[b[0] % 8];
+    unsigned slot = b[1] & 15;
+    struct op *op = append(s, kind, kind == OP_FILE_STORE ? 0 : slot);
+    if (kind == OP_MMAP) {
+        op->a = (uint64_t)(b[2] & 7) * 4096 + (b[2] & 0x18 ? 0 : b[3] * 16u) + (b[2] & 0x20 ? 1 : 0);
+        op->b = (uint64_t)b[3] | (uint64_t)(b[0] >> 3) << 8 | (uint64_t)(b[1] >> 4) << 13 | (uint64_t)(b[2] >> 5) << 17;
+    } else if (kind == OP_MUNMAP) {
+        op->a = (uint64_t)(1 + (b[2] & 7)) * 4096 - (b[2] & 0x40 ? 100 : 0);
+        op->b = (uint64_t)(b[3] & 7) * 4096 + (b[3] >= 0xf8 ? 1 : 0);
+    } else {
+        op->a = b[2] | (uint64_t)(b[3] & 0x3f) << 8;
+        op->b = kind == OP_FILE_STORE ? b[1] & 1 : b[3];
+    }
+}
+
+/* ---- The head ------------------------------------------------------------------------------------------------------------ */
+
+/* Operation kinds and how much each weighs in the four moods; the first two are never switched off. */
+static const struct {
+    uint8_t kind, weight[4];
+} weights[] = {
+    {OP_MALLOC, {22, 34, 14, 10}},       {OP_FREE, {18, 10, 14, 8}},          {OP_REALLOC, {6, 3, 18, 10}},
+    {OP_CALLOC, {4, 4, 3, 6}},           {OP_ALIGNED_ALLOC, {3, 3, 3, 8}},    {OP_POSIX_MEMALIGN, {2, 2, 2, 6}},
+    {OP_MEMALIGN, {1, 1, 1, 2}},         {OP_REALLOCARRAY, {1, 1, 2, 2}},     {OP_USABLE_SIZE, {1, 1, 1, 2}},
+    {OP_FREE_SIZED, {1, 1, 1, 2}},       {OP_FREE_ALIGNED_SIZED, {1, 1, 1, 2}}, {OP_WRITE, {1, 1, 1, 2}},
+    {OP_FREE_NULL, {1, 0, 1, 1}},        {OP_REPEAT, {1, 1, 1, 1}},           {OP_FAIL, {0, 1, 0, 1}},
+    {OP_FOREIGN_SBRK, {1, 0, 1, 1}},
+};
+
+static void fill_table(struct swarm *s)
+{
+    unsigned mood = s->head[1] & 3, off = (unsigned)(s->head[1] >> 2 | s->head[2] << 6), filled = 0;
+    for (unsigned i = 0; i < sizeof weights / sizeof *weights; i++) {
+        if (i >= 2 && off >> (i - 2) & 1) continue;
+        for (unsigned n = weights[i].weight[mood]; n && filled < sizeof s->table; n--) s->table[filled++] = weights[i].kind;
+    }
+    for (unsigned i = 0; filled < sizeof s->table; i++) s->table[filled++] = s->table[i % 8 ? i : 0];
+}
+
+static uint64_t heap_size(unsigned x, unsigned y)
+{
+    switch (x & 15) {
+    case 8: return 256 + y;
+    case 9: return 512 + y * 2;
+    case 10: return 1 + (x >> 4) * 256u + y; /* tiny and odd */
+    case 11: return 4096 - 8 + y % 17;
+    case 12: return 65536 - y;
+    case 13: return 16384 + y * 7;
+    case 14: return 2048 + y;
+    case 15:
+        if (y >= 0xfe) return (UINT64_C(1) << 32) + 4096u * (x >> 4) + y;
+        return y >= 0xf0 ? (UINT64_C(1) << 20) + y : 32768 + y * 3;
+    default: return HEAP_SIZE_DEFAULT;
+    }
+}
+
+static uint8_t course_of(unsigned x, unsigned y)
+{
+    static const uint8_t courses[32] = {
+        [16] = COURSE_DRAIN,    [17] = COURSE_DRAIN,    [18] = COURSE_DRAIN, [19] = COURSE_STEADY, [20] = COURSE_STEADY,
+        [21] = COURSE_REFILL,   [22] = COURSE_REFILL,   [23] = COURSE_TWIN,  [24] = COURSE_TWIN,   [25] = COURSE_TWIN,
+        [26] = COURSE_PERMUTE,  [27] = COURSE_PERMUTE,  [28] = COURSE_MONOTONE};
+    if (x == 0xff && y >= 0xc0) return COURSE_FREE_COST;
+    return courses[x & 31];
+}
+
+static void read_head(struct swarm *s)
+{
+    const unsigned char *h = s->head;
+    struct heap_geometry *g = &s->p->heap;
+    g->size = heap_size(h[6], h[7]);
+    g->dirty = h[8] & 3;
+    g->place = h[8] >> 2 & 1;
+    g->fence = h[8] >= 0xf0 ? FENCE_PAGES : FENCE_ENDS;
+    g->course = course_of(h[9], h[8]);
+    g->fail = h[10] >= 0xf0 ? h[10] - 0xefu : 0;
+    g->seed = (uint32_t)h[13] | (uint32_t)h[14] << 8 | (uint32_t)h[15] << 16;
+    if ((h[0] & 3) == SWARM_MAPPINGS) g->size = 4096u * (8 + (h[6] & 15) * 4);
+}
+
+void program_decode(struct program *p, const void *bytes, size_t length)
+{
+    const unsigned char *b = bytes;
+    if (length >= 4 && memcmp(b, PROGRAM_MAGIC, 4) == 0) {
+        program_decode_literal(p, bytes, length);
+        return;
+    }
+    unsigned char head[SWARM_HEAD_BYTES] = {0};
+    memcpy(head, b, length < sizeof head ? length : sizeof head);
+    struct swarm s;
+    s.p = p;
+    s.head = head;
+    s.fresh = s.live = s.spare = 0;
+    s.newest = s.oldest = NO_SLOT;
+    program_clear(p);
+    read_head(&s);
+    fill_table(&s);
+    bool illegal = head[0] & SWARM_ILLEGAL;
+    for (size_t at = SWARM_HEAD_BYTES; at + SWARM_OP_BYTES <= length && p->op_count < PROGRAM_OPS_MAX; at += SWARM_OP_BYTES) {
+        const unsigned char *op = b + at;
+        if (illegal && op[0] % 8 == 7)
+            illegal_op(&s, op);
+        else if ((head[0] & 3) == SWARM_HEAP)
+            heap_op(&s, (enum op_kind)s.table[op[0] & 63], op);
+        else if ((head[0] & 3) == SWARM_FRAMES)
+            frames_op(&s, op);
+        else if ((head[0] & 3) == SWARM_BREAK)
+            break_op(&s, op);
+        else
+            mappings_op(&s, op);
+    }
+}

@@ -1,0 +1,315 @@
+/* exec.c: the life of an executor, and one round of a program; exec.h is the manual. Courses are in course.c. */
+#include "exec_course.h"
+#include "exec_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define REQUEST_MAX_DEFAULT (UINT64_C(1) << 30)
+
+/* ---- Memory of our own --------------------------------------------------------------------------------------------- */
+
+void *exec_memory(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void exec_release(void *p, size_t bytes)
+{
+    if (p) munmap(p, bytes);
+}
+
+struct exec *exec_open(const struct exec_options *options)
+{
+    static struct exec_position nowhere;
+    struct exec *x = exec_memory(sizeof *x);
+    if (!x) return NULL;
+    x->options = *options;
+    x->ops = options->ops;
+    x->error = &errno;
+    if (!x->options.request_max) x->options.request_max = REQUEST_MAX_DEFAULT;
+    if (!x->options.position) x->options.position = &nowhere;
+    lender_init(&x->lender);
+    x->heap = exec_memory(x->ops->state_size ? x->ops->state_size : 1);
+    x->history = exec_memory(PROGRAM_STEPS_MAX * sizeof *x->history);
+    if (x->heap && x->history && model_open(x)) return x;
+    exec_close(x);
+    errno = ENOMEM;
+    return NULL;
+}
+
+void exec_close(struct exec *x)
+{
+    if (x->heap_ready) x->ops->fini(x->heap);
+    lender_close(&x->lender);
+    model_close(x);
+    exec_release(x->heap, x->ops->state_size ? x->ops->state_size : 1);
+    exec_release(x->history, PROGRAM_STEPS_MAX * sizeof *x->history);
+    exec_release(x, sizeof *x);
+}
+
+/* ---- Verdict and trace ---------------------------------------------------------------------------------------------- */
+
+uint64_t exec_offset(const struct exec *x, const void *p)
+{
+    const struct backing *f = &x->lender.face;
+    if (!p || f->kind == BACKING_HOST) return OFFSET_NONE;
+    return (uint64_t)((uintptr_t)p - (uintptr_t)f->base);
+}
+
+bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expected, const char *seen, ...)
+{
+    struct verdict *v = &x->verdict;
+    va_list arguments;
+    *v = (struct verdict){.kind = VERDICT_FAIL, .rule = rule, .op = x->op_index, .step = x->step, .round = x->round,
+                          .slot = PROGRAM_SLOTS};
+    snprintf(v->expected, sizeof v->expected, "%s", expected);
+    va_start(arguments, seen);
+    vsnprintf(v->seen, sizeof v->seen, seen, arguments);
+    va_end(arguments);
+    for (unsigned slot = 0; at && slot < x->model.slot_end; slot++) {
+        const struct block *b = &x->model.blocks[slot];
+        if (b->base && (uintptr_t)at >= b->base && (uintptr_t)at <= b->base + block_usable(b)) v->slot = (uint16_t)slot;
+    }
+    if (x->options.trace) x->options.trace->fault_offset = exec_offset(x, at);
+    return false;
+}
+
+void exec_record(struct exec *x, const struct op *op, unsigned slot, enum result_class result, const void *block,
+                 uint64_t usable, int error)
+{
+    struct trace *t = x->options.trace;
+    if (!t) return;
+    if (!op) { /* the call that was recorded last turned out to have this usable size */
+        if (t->event_count) t->events[t->event_count - 1].usable = usable;
+        return;
+    }
+    if (t->event_count == TRACE_EVENTS_MAX) {
+        memmove(t->events, t->events + TRACE_EVENTS_MAX / 2, TRACE_EVENTS_MAX / 2 * sizeof *t->events);
+        t->event_count = TRACE_EVENTS_MAX / 2;
+        t->events_dropped += TRACE_EVENTS_MAX / 2;
+    }
+    t->events[t->event_count++] = (struct event){.op = x->op_index,
+                                                 .step = x->step,
+                                                 .round = (uint16_t)x->round,
+                                                 .slot = (uint16_t)slot,
+                                                 .kind = op->kind,
+                                                 .result = (uint8_t)result,
+                                                 .report = (uint8_t)x->lender.report,
+                                                 .error = error,
+                                                 .size = x->call_size,
+                                                 .size2 = x->call_size2,
+                                                 .offset = exec_offset(x, block),
+                                                 .usable = usable};
+}
+
+/* The live blocks nearest to the fault, in address order. */
+static void take_picture(struct exec *x)
+{
+    struct trace *t = x->options.trace;
+    if (!t) return;
+    uint32_t count = model_sort(x), first = 0;
+    uintptr_t fault = t->fault_offset == OFFSET_NONE ? 0 : (uintptr_t)x->lender.face.base + (uintptr_t)t->fault_offset;
+    while (first < count && x->model.blocks[x->model.order[first]].base < fault) first++;
+    first = first > TRACE_BLOCKS_MAX / 2 ? first - TRACE_BLOCKS_MAX / 2 : 0;
+    t->heap_size = x->lender.face.kind == BACKING_HOST ? 0 : x->lender.face.size;
+    t->block_count = 0;
+    for (uint32_t i = first; i < count && t->block_count < TRACE_BLOCKS_MAX; i++) {
+        const struct block *b = &x->model.blocks[x->model.order[i]];
+        t->blocks[t->block_count++] = (struct live_block){.offset = exec_offset(x, (void *)b->base),
+                                                          .size = b->request,
+                                                          .usable = block_usable(b),
+                                                          .slot = x->model.order[i]};
+    }
+}
+
+void exec_after_fault(struct exec *x, const void *fault_address)
+{
+    const struct backing *f = &x->lender.face;
+    uintptr_t at = (uintptr_t)fault_address, base = (uintptr_t)f->base, page = f->page_bytes;
+    if (!x->options.trace || !f->page_bytes) return;
+    bool near = f->kind != BACKING_HOST && at >= base - page && at < base + f->size + page;
+    x->options.trace->fault_offset = near ? exec_offset(x, fault_address) : OFFSET_NONE;
+    take_picture(x);
+}
+
+/* ---- Heaps ---------------------------------------------------------------------------------------------------------- */
+
+bool exec_fresh(struct exec *x, bool elsewhere)
+{
+    const struct alloc_contract *c = &x->options.contract;
+    const struct heap_geometry *g = &x->program->heap;
+    bool host = c->backing == BACKING_HOST, zero = c->promises & PROMISE_TRUSTS_ZERO;
+    model_fresh(x, false);
+    x->reports_seen = 0;
+    x->verdict.kind = VERDICT_PASS;
+    if (host && x->heap_ready) return true;
+    struct lender_geometry lend = {.kind = c->backing,
+                                   .size = g->size,
+                                   .dirt = zero ? DIRT_ZERO : (enum lender_dirt)g->dirty,
+                                   .seed = g->seed,
+                                   .low = g->place == PLACE_LOW,
+                                   .fence_pages = g->fence == FENCE_PAGES,
+                                   .elsewhere = elsewhere};
+    if (elsewhere && !zero) lend.dirt = (lend.dirt + 1) % DIRTY_KINDS;
+    if (x->heap_ready) x->ops->fini(x->heap);
+    x->heap_ready = false;
+    if (lender_fresh(&x->lender, &lend)) {
+        x->verdict.kind = VERDICT_ERROR;
+        snprintf(x->verdict.seen, sizeof x->verdict.seen, "no address space for a heap of %llu bytes",
+                 (unsigned long long)g->size);
+        return false;
+    }
+    x->lender.fail_at = g->fail;
+    memset(x->heap, 0, x->ops->state_size);
+    int error = x->ops->init(x->heap, &x->lender.face);
+    if (error && !x->lender.refused && g->size >= c->size_min_bytes)
+        return exec_fail(x, RULE_C31, NULL, "a heap: the memory lent is as large as the contract asks",
+                         "init returned %d for %llu bytes", error, (unsigned long long)g->size);
+    if (error) return false;
+    x->heap_ready = true;
+    exec_break_fresh(x);
+    exec_maps_fresh(x);
+    return true;
+}
+
+/* ---- One round -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t evaluate(const struct exec *x, unsigned kind, uint64_t v, unsigned ref)
+{
+    switch ((enum size_kind)kind) {
+    case SIZE_TOP: return (size_t)(SIZE_MAX - (size_t)v);
+    case SIZE_HALF: return (size_t)((size_t)PTRDIFF_MAX + (size_t)v);
+    case SIZE_HEAP: return (size_t)(x->program->heap.size + v);
+    case SIZE_USABLE: return (size_t)(block_usable(&x->model.blocks[ref]) + v);
+    case SIZE_SEEN: return (size_t)(x->model.largest + v);
+    default: return (size_t)v;
+    }
+}
+
+/* Somebody else takes from the break (A40). */
+static bool step_stranger(struct exec *x, uint64_t bytes)
+{
+    if (x->lender.face.kind != BACKING_BREAK || x->model.strangers == STRANGERS_MAX || !bytes || bytes > 65536) return true;
+    if (x->ops->sbrk) return true; /* the break is the interface under test: moving it behind its back is no use of it */
+    void *p = lender_foreign_sbrk(&x->lender, (ptrdiff_t)bytes);
+    if (p != SBRK_FAILED) model_stranger(x, p, (size_t)bytes);
+    return true;
+}
+
+static bool step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
+{
+    switch ((enum op_kind)op->kind) {
+    case OP_CHECK: return model_verify_all(x, RULE_C10) && model_inspect(x);
+    case OP_REPEAT: return true;
+    case OP_FAIL: x->lender.fail_at = x->lender.requests + a; return true;
+    case OP_FOREIGN_SBRK: return step_stranger(x, a);
+    case OP_FRAME_PUSH:
+    case OP_FRAME_POP: return exec_step_frames(x, op, slot, a, b);
+    case OP_SBRK:
+    case OP_BRK: return exec_step_break(x, op, slot, a, b);
+    case OP_MMAP:
+    case OP_MUNMAP:
+    case OP_MAP_STORE:
+    case OP_FILE_STORE: return exec_step_maps(x, op, slot, a, b);
+    case OP_DOUBLE_FREE:
+    case OP_INTERIOR_FREE:
+    case OP_FOREIGN_FREE:
+    case OP_WRONG_SIZE_FREE:
+    case OP_WRITE_AFTER_FREE: return exec_step_illegal(x, op, slot, a, b);
+    default: return exec_step_heap(x, op, slot, a, b);
+    }
+}
+
+/* What must hold after any legal call. */
+static bool after_call(struct exec *x, const struct op *op)
+{
+    static const char *const names[REPORT_KINDS] = {
+        [REPORT_BAD_FREE] = "BAD_FREE",           [REPORT_DOUBLE_FREE] = "DOUBLE_FREE",
+        [REPORT_BAD_FREE_ORDER] = "BAD_FREE_ORDER", [REPORT_WRONG_FREE] = "WRONG_FREE",
+        [REPORT_BAD_GFP] = "BAD_GFP",             [REPORT_SLEEP_IN_ATOMIC] = "SLEEP_IN_ATOMIC",
+        [REPORT_BUG] = "BUG",                     [REPORT_REDZONE] = "REDZONE",
+        [REPORT_POISON] = "POISON",               [REPORT_OBJECTS_REMAIN] = "OBJECTS_REMAIN",
+        [REPORT_STACK_OVERFLOW] = "STACK_OVERFLOW", [REPORT_CORRUPT_META] = "CORRUPT_META",
+        [REPORT_LEAK] = "LEAK",                   [REPORT_PANIC] = "PANIC",
+        [REPORT_CONTRACT_WARN] = "CONTRACT_WARN"};
+    if (x->lender.reports != x->reports_seen) {
+        exec_checked(x, RULE_C43);
+        return exec_fail(x, RULE_C43, NULL, "no report: the call was a legal one", "%s reported by %s",
+                         names[x->lender.report], op_name(op->kind));
+    }
+    return !x->options.thorough || model_verify_all(x, x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10);
+}
+
+static bool run_op(struct exec *x, uint32_t index)
+{
+    const struct op *op = &x->program->ops[index];
+    struct exec_position *at = x->options.position;
+    unsigned slot = op->slot, kind = op->kind;
+    x->op_index = at->op = index;
+    at->kind = kind;
+    uint64_t step_by = (uint64_t)(int64_t)op->step, a = op->a, b = op->b;
+    for (uint32_t i = 0; i < op->count && x->steps_left; i++, x->steps_left--) {
+        x->step = at->step = i;
+        uint64_t va = evaluate(x, op->a_kind, a, op->ref), vb = evaluate(x, op->b_kind, b, op->ref);
+        x->call_size = va;
+        x->call_size2 = vb;
+        x->outcome.result = RESULT_SKIPPED;
+        if (!step(x, op, slot, va, vb) || !after_call(x, op)) return false;
+        if (x->outcome.result != RESULT_SKIPPED) {
+            x->options.counters->operations++;
+            if (!course_remembers(x)) return false;
+        }
+        x->calls++;
+        slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS;
+        a += step_by;
+    }
+    return true;
+}
+
+bool exec_round(struct exec *x)
+{
+    const struct program *p = x->program;
+    x->calls = 0;
+    x->steps_left = PROGRAM_STEPS_MAX;
+    x->options.position->round = x->round;
+    for (uint32_t i = 0; i < p->op_count; i++) {
+        const struct op *op = &p->ops[i];
+        if (op->kind != OP_REPEAT) {
+            if (!run_op(x, i)) return false;
+            continue;
+        }
+        uint32_t body = op->a < i ? (uint32_t)op->a : i;
+        for (uint64_t times = op->b; times && x->steps_left && body; times--, x->steps_left -= x->steps_left > 0)
+            for (uint32_t j = i - body; j < i; j++)
+                if (p->ops[j].kind != OP_REPEAT && !run_op(x, j)) return false;
+    }
+    x->op_index = p->op_count;
+    x->step = 0;
+    return true;
+}
+
+void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
+{
+    x->program = p;
+    x->round = 0;
+    x->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
+    if (x->options.trace) {
+        struct trace *t = x->options.trace;
+        t->event_count = t->block_count = 0;
+        t->events_dropped = t->heap_size = 0;
+        t->fault_offset = OFFSET_NONE;
+    }
+    x->options.counters->programs++;
+    bool held = course_run(x);
+    if (!held && x->verdict.kind == VERDICT_FAIL) {
+        take_picture(x);
+        model_fresh(x, true);
+        x->heap_ready = false; /* nothing of it can be trusted, its fini included */
+    }
+    *verdict = x->verdict;
+}

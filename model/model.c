@@ -1,0 +1,238 @@
+/* model.c: the live set, who owns which byte, and what each byte must hold; model.h is the manual. */
+#include "exec_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define GRANULE_MAX 16u
+
+bool model_open(struct exec *x)
+{
+    struct model *m = &x->model;
+    size_t granule = x->options.contract.align_min;
+    /* Where C23's rule holds, blocks of 8 bytes stand 8 bytes apart. */
+    if (!(x->options.contract.promises & PROMISE_ALIGN_SMALL) && granule > 8) granule = 8;
+    m->blocks = exec_memory(PROGRAM_SLOTS * sizeof *m->blocks);
+    m->order = exec_memory(PROGRAM_SLOTS * sizeof *m->order);
+    return m->blocks && m->order && shadow_open(&m->shadow, granule > GRANULE_MAX ? GRANULE_MAX : granule ? granule : 1);
+}
+
+void model_close(struct exec *x)
+{
+    struct model *m = &x->model;
+    exec_release(m->blocks, PROGRAM_SLOTS * sizeof *m->blocks);
+    exec_release(m->order, PROGRAM_SLOTS * sizeof *m->order);
+    if (m->shadow.table) shadow_close(&m->shadow);
+}
+
+void model_fresh(struct exec *x, bool thoroughly)
+{
+    struct model *m = &x->model;
+    for (unsigned i = 0; i < m->strangers; i++) shadow_remove(&m->shadow, (uintptr_t)m->stranger[i].base, m->stranger[i].bytes);
+    memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
+    if (thoroughly) shadow_clear(&m->shadow);
+    m->slot_end = m->live = m->generation = m->sweep = m->refusals = m->growths = m->strangers = 0;
+    m->live_bytes = m->largest = 0;
+}
+
+size_t model_align(const struct alloc_contract *c, uint64_t bytes)
+{
+    size_t align = c->align_min ? c->align_min : 1;
+    if (bytes >= align || (c->promises & PROMISE_ALIGN_SMALL)) return align;
+    return bytes ? (size_t)1 << (63 - __builtin_clzll(bytes)) : 1;
+}
+
+/* ---- Contents ----------------------------------------------------------------------------------------------------- */
+
+void model_write(struct exec *x, unsigned slot)
+{
+    struct model *m = &x->model;
+    struct block *b = &m->blocks[slot];
+    uint64_t usable = block_usable(b), limit = x->options.request_max;
+    if (b->request > limit || !b->base) return;
+    b->generation = ++m->generation;
+    b->unwatched = false;
+    uint64_t key = exec_key(x, b->generation);
+    /* Up to the usable size, because the owner may (A20); only what was requested is verified. */
+    if (usable <= PAYLOAD_WHOLE_MAX) {
+        payload_fill((void *)b->base, usable, key);
+        return;
+    }
+    payload_fill_block((void *)b->base, b->request, key);
+    if (usable > b->request && usable <= limit) *(volatile unsigned char *)(b->base + usable - 1) = 0x5A;
+}
+
+bool model_verify(struct exec *x, unsigned slot, enum rule rule)
+{
+    const struct block *b = &x->model.blocks[slot];
+    exec_checked(x, rule);
+    if (b->unwatched) return true;
+    uint64_t key = exec_key(x, b->generation);
+    size_t at = payload_verify_block((void *)b->base, b->request, key);
+    if (at >= b->request) return true;
+    return exec_fail(x, rule, (unsigned char *)b->base + at, "the bytes that its owner wrote",
+                     "p%u, %llu bytes, has changed from byte %zu on", slot, (unsigned long long)b->request, at);
+}
+
+bool model_sweep(struct exec *x, enum rule rule)
+{
+    struct model *m = &x->model;
+    if (!m->live) return true;
+    /* At most a few empty slots are passed over in one call: the sweep goes on from there in the next. */
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned slot = m->sweep++;
+        if (m->sweep >= m->slot_end) m->sweep = 0;
+        if (block_live(&m->blocks[slot])) return model_verify(x, slot, rule);
+    }
+    return true;
+}
+
+static bool verify_strangers(struct exec *x)
+{
+    struct model *m = &x->model;
+    for (unsigned i = 0; i < m->strangers; i++) {
+        size_t bytes = m->stranger[i].bytes, at = payload_verify(m->stranger[i].base, bytes, m->stranger[i].key);
+        exec_checked(x, RULE_A40);
+        if (at < bytes)
+            return exec_fail(x, RULE_A40, m->stranger[i].base + at, "bytes that somebody else took from the break stay theirs",
+                             "byte %zu of the %zu taken has changed", at, bytes);
+    }
+    return true;
+}
+
+bool model_verify_all(struct exec *x, enum rule rule)
+{
+    struct model *m = &x->model;
+    for (unsigned slot = 0; slot < m->slot_end; slot++)
+        if (block_live(&m->blocks[slot]) && !model_verify(x, slot, rule)) return false;
+    return verify_strangers(x);
+}
+
+void model_stranger(struct exec *x, void *p, size_t bytes)
+{
+    struct model *m = &x->model;
+    uint64_t key = exec_key(x, ++m->generation);
+    if (!shadow_insert(&m->shadow, (uintptr_t)p, bytes)) return; /* its granule is shared with a block: not watched */
+    payload_fill(p, bytes, key);
+    m->stranger[m->strangers].base = p;
+    m->stranger[m->strangers].bytes = bytes;
+    m->stranger[m->strangers++].key = key;
+}
+
+/* ---- Ownership ---------------------------------------------------------------------------------------------------- */
+
+static size_t owned_bytes(const struct block *b)
+{
+    uint64_t usable = block_usable(b);
+    return usable ? (size_t)usable : 1; /* a zero-size block owns its address */
+}
+
+void model_release(struct exec *x, unsigned slot)
+{
+    struct model *m = &x->model;
+    struct block *b = &m->blocks[slot];
+    shadow_remove(&m->shadow, b->base, owned_bytes(b));
+    b->dead = true;
+    m->live--;
+    m->live_bytes -= b->request;
+}
+
+/* Somebody owns a byte of b already: says who. */
+static bool overlap(struct exec *x, const struct request *r, const struct block *b)
+{
+    const struct model *m = &x->model;
+    enum rule rule = r->bytes == 0 ? r->zero_rule : RULE_C7;
+    size_t bytes = owned_bytes(b);
+    for (unsigned slot = 0; slot < m->slot_end; slot++) {
+        const struct block *o = &m->blocks[slot];
+        if (slot == r->slot || !block_live(o) || o->base >= b->base + bytes || o->base + owned_bytes(o) <= b->base) continue;
+        const void *at = (const void *)(o->base > b->base ? o->base : b->base);
+        if (o->base >= b->base)
+            return exec_fail(x, rule, at, "a block disjoint from every live one",
+                             "p%u, %zu usable bytes, reaches %zu bytes into p%u", r->slot, bytes,
+                             (size_t)(b->base + bytes - o->base), slot);
+        return exec_fail(x, rule, at, "a block disjoint from every live one", "p%u begins at byte %zu of the live p%u",
+                         r->slot, (size_t)(b->base - o->base), slot);
+    }
+    return exec_fail(x, RULE_A40, (const void *)b->base, "bytes that somebody else took from the break stay theirs",
+                     "p%u, %zu usable bytes, includes some", r->slot, bytes);
+}
+
+/* The usable size of a block that was just granted (A20, A23, C28). */
+static bool judge_usable(struct exec *x, const struct request *r, void *p, uint64_t *usable)
+{
+    const struct alloc_contract *c = &x->options.contract;
+    *usable = r->bytes;
+    if (!x->ops->usable_size) return true;
+    uint64_t u = *usable = x->ops->usable_size(x->heap, p);
+    exec_checked(x, RULE_A20);
+    if (u < r->bytes)
+        return exec_fail(x, RULE_A20, p, "a usable size of at least the request", "%llu bytes requested, %llu usable",
+                         (unsigned long long)r->bytes, (unsigned long long)u);
+    if (!c->waste_max_bytes) return true;
+    uint64_t rounded = r->bytes < c->block_min_bytes ? c->block_min_bytes : r->bytes;
+    rounded = (rounded + c->align_min - 1) & ~((uint64_t)c->align_min - 1);
+    if (c->promises & PROMISE_SPLITS) {
+        exec_checked(x, RULE_A23);
+        if (u >= rounded + c->header_bytes + c->block_min_bytes)
+            return exec_fail(x, RULE_A23, p, "a remainder that can hold a block split off",
+                             "%llu bytes requested, %llu usable", (unsigned long long)r->bytes, (unsigned long long)u);
+    }
+    exec_checked(x, RULE_C28);
+    if (u <= rounded || u - r->bytes <= c->waste_max_bytes) return true;
+    return exec_fail(x, RULE_C28, p, "a usable size within the contract's waste of the request",
+                     "%llu bytes requested, %llu usable, at most %zu more promised", (unsigned long long)r->bytes,
+                     (unsigned long long)u, c->waste_max_bytes);
+}
+
+/* The block lies in the memory lent (C8). */
+static bool contained(struct exec *x, const struct request *r, const void *p, uint64_t usable)
+{
+    const struct backing *f = &x->lender.face;
+    if (f->kind == BACKING_HOST) return true;
+    uintptr_t from = (uintptr_t)f->base, to = f->kind == BACKING_BREAK ? (uintptr_t)x->lender.brk : from + f->size;
+    exec_checked(x, RULE_C8);
+    if ((uintptr_t)p >= from && (uintptr_t)p <= to && usable <= to - (uintptr_t)p) return true;
+    if ((uintptr_t)p < from || (uintptr_t)p > to)
+        return exec_fail(x, RULE_C8, NULL, "a block inside the memory lent", "p%u lies outside of it", r->slot);
+    return exec_fail(x, RULE_C8, p, "a block inside the memory lent",
+                     "p%u, %llu bytes requested, %llu usable, reaches %llu bytes beyond it", r->slot,
+                     (unsigned long long)r->bytes, (unsigned long long)usable,
+                     (unsigned long long)(usable - (to - (uintptr_t)p)));
+}
+
+bool model_granted(struct exec *x, const struct request *r, void *p)
+{
+    struct model *m = &x->model;
+    uintptr_t at = (uintptr_t)p;
+    exec_checked(x, RULE_C14);
+    if (at == UINTPTR_MAX || at < 4096)
+        return exec_fail(x, RULE_C14, NULL, "a block or NULL", "the value %lld", (long long)(intptr_t)at);
+    exec_checked(x, r->impossible_rule);
+    if (r->impossible)
+        return exec_fail(x, r->impossible_rule, p, "a refusal: no memory is that large", "a block");
+    size_t align = model_align(&x->options.contract, r->bytes);
+    if (r->align > align) align = (size_t)r->align;
+    exec_checked(x, r->align_rule);
+    if (at & (align - 1))
+        return exec_fail(x, r->align_rule, p, "an aligned address", "%llu bytes requested, address is %zu past a multiple of %zu",
+                         (unsigned long long)r->bytes, (size_t)(at & (align - 1)), align);
+    uint64_t usable;
+    if (!judge_usable(x, r, p, &usable) || !contained(x, r, p, usable)) return false;
+    struct block *b = &m->blocks[r->slot];
+    *b = (struct block){.base = at,
+                        .request = r->bytes < REQUEST_MAX ? r->bytes : REQUEST_MAX,
+                        .align_log2 = (uint64_t)__builtin_ctzll(r->align),
+                        .api = r->op->kind & 31u,
+                        .dead = true,
+                        .unwatched = true,
+                        .usable = usable < USABLE_HUGE ? (uint32_t)usable : USABLE_HUGE};
+    exec_checked(x, r->bytes == 0 ? r->zero_rule : RULE_C7);
+    if (r->slot >= m->slot_end) m->slot_end = r->slot + 1;
+    if (!shadow_insert(&m->shadow, at, owned_bytes(b))) return overlap(x, r, b);
+    b->dead = false;
+    m->live++;
+    m->live_bytes += b->request;
+    if (r->bytes > m->largest) m->largest = r->bytes;
+    return true;
+}

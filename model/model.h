@@ -1,0 +1,114 @@
+/* model.h: what a correct allocator must have done, judged from what was seen.
+ *
+ * The model is a relation (SEMANTICS O1): it does not foretell a result, it says whether the observed one is allowed and
+ * goes on from there. It knows the contract, the calls and their results, never the allocator's records. Every live
+ * block is one 24-byte record; who owns which byte is in the shadow; contents are generated (payload.h).
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "payload.h"
+#include "program.h"
+#include "shadow.h"
+#include "verdict.h"
+
+#include "alloc.h"
+
+struct exec;
+struct op;
+
+/* A slot's block. */
+struct block {
+    uintptr_t base;          /* 0: none */
+    uint64_t request : 48;   /* bytes asked for, saturated */
+    uint64_t align_log2 : 6; /* asked for; 0 for the malloc family */
+    uint64_t api : 5;        /* enum op_kind that made it */
+    uint64_t dead : 1;       /* base is that of a block freed since: for illegal mode and usable(p) */
+    uint64_t unwatched : 1;  /* its contents are not known */
+    uint32_t generation;     /* of its contents */
+    uint32_t usable;         /* bytes, saturated: see USABLE_UNKNOWN */
+};
+_Static_assert(sizeof(void *) != 8 || sizeof(struct block) == 24, "the model's cost of a live block");
+
+#define USABLE_HUGE UINT32_MAX /* usable size is larger than fits: the request stands for it */
+#define REQUEST_MAX ((UINT64_C(1) << 48) - 1)
+
+#define STRANGERS_MAX 8u
+
+struct model {
+    struct block *blocks; /* PROGRAM_SLOTS of them */
+    struct shadow shadow;
+    uint32_t slot_end;    /* no slot from here on was used in this run */
+    uint32_t live;        /* blocks alive */
+    uint64_t live_bytes;  /* their requests, summed */
+    uint32_t generation;
+    uint32_t sweep;       /* slot that the rotating sweep looks at next */
+    uint32_t refusals;    /* in this run */
+    uint64_t largest;     /* request granted in this run */
+    uint32_t growths;     /* of the break, in this run */
+    uint32_t strangers;   /* ranges that somebody else took from the break (A40) */
+    struct {
+        unsigned char *base;
+        size_t bytes;
+        uint64_t key;
+    } stranger[STRANGERS_MAX];
+    uint16_t *order; /* scratch for model_inspect: slots in address order */
+};
+
+/* What one allocating call asked for and what was seen of it. */
+struct request {
+    const struct op *op;
+    unsigned slot;
+    uint64_t bytes;        /* of the block, when they can be said in a size_t */
+    uint64_t align;        /* asked for; 1: nothing beyond malloc's */
+    bool impossible;       /* no allocator can grant it: bytes, product or sum do not fit */
+    enum rule impossible_rule; /* the rule that says so */
+    enum rule align_rule;  /* under which a wrong alignment is found, */
+    enum rule zero_rule;   /* and a zero-size block that is somebody's */
+    bool injected;         /* the backing refused something during the call because it was told to */
+    int error;             /* errno, or the error that was returned */
+};
+
+/* The alignment that this contract promises for a block of so many bytes (A2, C4). */
+size_t model_align(const struct alloc_contract *c, uint64_t bytes);
+
+/* A call returned p, not NULL: judges alignment, containment, usable size and overlap, and enters the block in its slot,
+ * its contents yet unknown. */
+bool model_granted(struct exec *x, const struct request *r, void *p);
+
+/* A call was refused: judges whether it may be (C31 and its like) and how it says so (A6). */
+bool model_refused(struct exec *x, const struct request *r);
+
+/* A block is gone: out of the shadow and no longer live. */
+void model_release(struct exec *x, unsigned slot);
+
+/* Ready for a new run with nothing live; after a FAIL `thoroughly`, whatever state it is in. */
+void model_fresh(struct exec *x, bool thoroughly);
+bool model_open(struct exec *x);
+void model_close(struct exec *x);
+
+/* Somebody else's bytes in the break: owned from now on, and verified like a block's. */
+void model_stranger(struct exec *x, void *p, size_t bytes);
+
+/* Contents: the owner writes all of a block anew; verifies it (false: the verdict names `rule`). */
+void model_write(struct exec *x, unsigned slot);
+bool model_verify(struct exec *x, unsigned slot, enum rule rule);
+/* The next block of the rotating sweep, and every live block. */
+bool model_sweep(struct exec *x, enum rule rule);
+bool model_verify_all(struct exec *x, enum rule rule);
+
+/* check() and walk() against what is live (C9, C21, C26, C27). */
+bool model_inspect(struct exec *x);
+
+/* The break was at `before` when the call began: may it be where it is now (C38, A42)? */
+bool model_moved_break(struct exec *x, const unsigned char *before, const struct request *r);
+
+/* A block's usable size as last seen, for the gauge of SIZE_USABLE. */
+static inline uint64_t block_usable(const struct block *b)
+{
+    return b->usable == USABLE_HUGE ? b->request : b->usable;
+}
+
+static inline bool block_live(const struct block *b) { return b->base && !b->dead; }
+
+#endif

@@ -1,0 +1,127 @@
+/* refusal.c: when an allocator may say no, and when it may ask its backing for more (A6, A8, C31, C38, A42).
+ *
+ * The room there is follows from the live set and the contract's few numbers alone: between two live blocks lies a gap,
+ * which holds the second one's header; a block of n bytes needs header + rounded n. Nothing is asked of the allocator.
+ */
+#include "exec_internal.h"
+
+#include <errno.h>
+
+/* Requests up to here are granted by an operating system's heap in which little is alive. */
+#define HOST_REQUEST ((uint64_t)1 << 20)
+#define HOST_LIVE ((uint64_t)64 << 20)
+#define SCAN_MAX ((size_t)1 << 24) /* larger heaps are not scanned for gaps */
+
+/* What a block needs, and the most that its alignment may cost. */
+static uint64_t need_of(const struct alloc_contract *c, const struct request *r)
+{
+    uint64_t n = r->bytes < c->block_min_bytes ? c->block_min_bytes : r->bytes;
+    n = ((n + c->align_min - 1) & ~((uint64_t)c->align_min - 1)) + c->header_bytes;
+    return r->align > c->align_min ? n + r->align + c->header_bytes + c->block_min_bytes : n;
+}
+
+/* The most bytes, headers included, that one block could take in [base, to) with the live ones where they are; stops
+ * looking when `enough` are found. */
+static uint64_t room(const struct exec *x, uintptr_t to, bool to_is_end, uint64_t enough)
+{
+    const struct alloc_contract *c = &x->options.contract;
+    const struct shadow *s = &x->model.shadow;
+    uintptr_t base = (uintptr_t)x->lender.face.base;
+    uint64_t most = 0;
+    for (uintptr_t at = shadow_next_free(s, base, to); at < to && most < enough;) {
+        uintptr_t end = shadow_next_owned(s, at, to);
+        uint64_t have = end - at, lost = end != to || !to_is_end ? c->header_bytes : 0;
+        /* The ends of the heap, and wherever somebody else took a piece, may have to be aligned first. */
+        if (at == base || x->model.strangers) lost += c->overhead_bytes;
+        if (have > lost && have - lost > most) most = have - lost;
+        at = shadow_next_free(s, end, to);
+    }
+    return most;
+}
+
+/* Growing in place counts too: the block of a refused realloc and the gap behind it. */
+static uint64_t room_in_place(const struct exec *x, const struct block *b, uintptr_t to)
+{
+    uintptr_t end = shadow_next_owned(&x->model.shadow, b->base + block_usable(b), to);
+    uint64_t have = end - b->base, header = x->options.contract.header_bytes;
+    return end == to ? have + header : have; /* the next block's header and our own cancel out */
+}
+
+/* Is the refusal explained? */
+static bool explained(struct exec *x, const struct request *r)
+{
+    const struct alloc_contract *c = &x->options.contract;
+    const struct backing *f = &x->lender.face;
+    struct model *m = &x->model;
+    if (r->align > (c->align_max ? c->align_max : 1) && r->align > c->align_min) return true;
+    if (f->kind == BACKING_HOST) {
+        if (r->bytes > HOST_REQUEST || m->live_bytes > HOST_LIVE) return true;
+        exec_checked(x, RULE_C31);
+        return exec_fail(x, RULE_C31, NULL, "a block: the heap is the whole machine's and little of it is in use",
+                         "NULL for %llu bytes with %llu alive", (unsigned long long)r->bytes,
+                         (unsigned long long)m->live_bytes);
+    }
+    if (!(c->promises & PROMISE_EXPLAINED)) {
+        /* A bound that any allocator keeps, so that one that always refuses does not pass (O5). */
+        bool ample = f->size >= 4096 && f->size >= 2 * c->size_min_bytes && r->bytes <= f->size / 16;
+        if (m->live || m->strangers || !ample || r->align > 16 || x->calls) return true;
+        exec_checked(x, RULE_C31);
+        return exec_fail(x, RULE_C31, NULL, "a block: the heap is fresh and the request a sixteenth of it",
+                         "NULL for %llu bytes of %zu", (unsigned long long)r->bytes, f->size);
+    }
+    /* Scanning costs in proportion to the heap: the first refusals of a run, then a sample. */
+    if (f->size > SCAN_MAX || (m->refusals > 4 && m->refusals % 8 && !x->options.thorough)) return true;
+    uintptr_t limit = (uintptr_t)f->base + f->size;
+    uint64_t need = need_of(c, r), have = room(x, limit, true, need);
+    const struct block *b = &m->blocks[r->slot];
+    if (have < need && block_live(b) && r->align <= 1) have = room_in_place(x, b, limit);
+    exec_checked(x, RULE_C31);
+    if (have < need) return true;
+    return exec_fail(x, RULE_C31, NULL, "a block: there is room for it",
+                     "NULL for %llu bytes, which need %llu of a gap that has %llu", (unsigned long long)r->bytes,
+                     (unsigned long long)need, (unsigned long long)have);
+}
+
+bool model_refused(struct exec *x, const struct request *r)
+{
+    struct model *m = &x->model;
+    m->refusals++;
+    if (x->options.contract.promises & PROMISE_ERRNO && r->op->kind != OP_POSIX_MEMALIGN) {
+        exec_checked(x, RULE_A6);
+        if (r->error != ENOMEM)
+            return exec_fail(x, RULE_A6, NULL, "errno ENOMEM after a refusal", "errno %d", r->error);
+    }
+    if (!r->impossible && !r->injected && !explained(x, r)) return false;
+    /* A refusal leaves everybody as he was; all are looked at when refusals are rare. */
+    return m->refusals <= 2 || m->refusals % 16 == 0 ? model_verify_all(x, RULE_A8) : model_sweep(x, RULE_A8);
+}
+
+/* A block that reaches above the break, if there is one. */
+static bool nothing_above(struct exec *x)
+{
+    const struct model *m = &x->model;
+    exec_checked(x, RULE_A42);
+    for (unsigned slot = 0; slot < m->slot_end; slot++) {
+        const struct block *b = &m->blocks[slot];
+        if (block_live(b) && b->base + block_usable(b) > (uintptr_t)x->lender.brk)
+            return exec_fail(x, RULE_A42, x->lender.brk, "a break above every live block", "p%u ends %zu bytes above it",
+                             slot, (size_t)(b->base + block_usable(b) - (uintptr_t)x->lender.brk));
+    }
+    return true;
+}
+
+bool model_moved_break(struct exec *x, const unsigned char *before, const struct request *r)
+{
+    struct model *m = &x->model;
+    const struct alloc_contract *c = &x->options.contract;
+    if (x->lender.brk < before) return nothing_above(x);
+    bool reuses = (c->promises & PROMISE_REUSES) && (c->promises & PROMISE_EXPLAINED);
+    if (!reuses || !r || x->lender.face.size > SCAN_MAX) return true;
+    if (++m->growths > 16 && m->growths % 4 && !x->options.thorough) return true;
+    exec_checked(x, RULE_C38);
+    uint64_t need = need_of(c, r), have = room(x, (uintptr_t)before, true, need);
+    if (have < need) return true;
+    return exec_fail(x, RULE_C38, NULL, "reuse of free memory before the heap grows",
+                     "the heap grew for %llu bytes, which need %llu of a gap that has %llu", (unsigned long long)r->bytes,
+                     (unsigned long long)need, (unsigned long long)have);
+}

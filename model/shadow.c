@@ -1,0 +1,202 @@
+/* shadow.c: shadow.h is the manual. */
+#include "shadow.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define CHUNK_LOG2 20u
+#define CHUNK_BYTES ((uintptr_t)1 << CHUNK_LOG2)
+#define TABLE_SIZE ((size_t)1 << (sizeof(void *) > 4 ? 16 : 13)) /* chunks of address space: 64 GiB, or all of 32 bits */
+#define CHUNKS_MAX (TABLE_SIZE / 2)
+#define WORD_BITS 64u
+
+static size_t bitmap_bytes(const struct shadow *s) { return (CHUNK_BYTES >> s->granule_log2) / 8; }
+
+static void *take(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+bool shadow_open(struct shadow *s, size_t granule_bytes)
+{
+    *s = (struct shadow){.granule_log2 = (unsigned)__builtin_ctzll(granule_bytes)};
+    s->table = take(TABLE_SIZE * sizeof *s->table);
+    s->arena = take(CHUNKS_MAX * bitmap_bytes(s));
+    if (s->table && s->arena) return true;
+    shadow_close(s);
+    errno = ENOMEM;
+    return false;
+}
+
+void shadow_close(struct shadow *s)
+{
+    if (s->table) munmap(s->table, TABLE_SIZE * sizeof *s->table);
+    if (s->arena) munmap(s->arena, CHUNKS_MAX * bitmap_bytes(s));
+    *s = (struct shadow){0};
+}
+
+void shadow_clear(struct shadow *s)
+{
+    for (size_t i = 0; i < s->chunks; i++) memset(s->arena + i * bitmap_bytes(s), 0, bitmap_bytes(s));
+    if (s->chunks) memset(s->table, 0, TABLE_SIZE * sizeof *s->table);
+    s->chunks = 0;
+    s->last_id = 0;
+    s->giant_count = 0;
+}
+
+/* The entry of a chunk in the table, used or where it would be. */
+static struct shadow_chunk *entry_of(const struct shadow *s, uintptr_t id)
+{
+    size_t i = (size_t)((uint64_t)id * UINT64_C(0x9E3779B97F4A7C15) >> 40) & (TABLE_SIZE - 1);
+    while (s->table[i].id && s->table[i].id != id) i = (i + 1) & (TABLE_SIZE - 1);
+    return &s->table[i];
+}
+
+static uint64_t *bits_of(struct shadow *s, uintptr_t at)
+{
+    uintptr_t id = (at >> CHUNK_LOG2) + 1;
+    if (id == s->last_id) return s->last_bits;
+    struct shadow_chunk *e = entry_of(s, id);
+    if (!e->id) {
+        if (s->chunks == CHUNKS_MAX) return NULL;
+        *e = (struct shadow_chunk){.id = id, .bits = (uint64_t *)(void *)(s->arena + s->chunks++ * bitmap_bytes(s))};
+    }
+    s->last_id = id;
+    s->last_bits = e->bits;
+    return e->bits;
+}
+
+/* Walks the words of the granules [first, last] of one chunk. */
+enum deed { TEST, SET, CLEAR };
+
+static bool words(uint64_t *bits, size_t first, size_t last, enum deed deed)
+{
+    for (size_t w = first / WORD_BITS; w <= last / WORD_BITS; w++) {
+        uint64_t mask = ~UINT64_C(0);
+        if (w == first / WORD_BITS) mask &= ~UINT64_C(0) << first % WORD_BITS;
+        if (w == last / WORD_BITS) mask &= ~UINT64_C(0) >> (WORD_BITS - 1 - last % WORD_BITS);
+        if (deed == TEST && (bits[w] & mask)) return false;
+        if (deed == SET) bits[w] |= mask;
+        if (deed == CLEAR) bits[w] &= ~mask;
+    }
+    return true;
+}
+
+/* The same over all chunks of [at, end]. */
+static bool chunks(struct shadow *s, uintptr_t at, uintptr_t end, enum deed deed)
+{
+    for (;;) {
+        uintptr_t chunk_end = at | (CHUNK_BYTES - 1), stop = end < chunk_end ? end : chunk_end;
+        uint64_t *bits = bits_of(s, at);
+        /* With the table full, further chunks are not watched: missed overlaps rather than false ones. */
+        if (bits && !words(bits, (at & (CHUNK_BYTES - 1)) >> s->granule_log2,
+                           (stop & (CHUNK_BYTES - 1)) >> s->granule_log2, deed))
+            return false;
+        if (stop == end) return true;
+        at = stop + 1;
+    }
+}
+
+/* The first granule in [from, to) whose bit is `owned`. */
+static uintptr_t seek(const struct shadow *s, uintptr_t from, uintptr_t to, bool owned)
+{
+    uintptr_t granule = (uintptr_t)1 << s->granule_log2;
+    for (uintptr_t at = from & ~(granule - 1); at < to;) {
+        const struct shadow_chunk *e = entry_of(s, (at >> CHUNK_LOG2) + 1);
+        if (!e->id) { /* nothing was ever owned in this chunk */
+            if (!owned) return at < from ? from : at;
+            if ((at | (CHUNK_BYTES - 1)) >= to - 1) return to;
+            at = (at | (CHUNK_BYTES - 1)) + 1;
+            continue;
+        }
+        size_t bit = (at & (CHUNK_BYTES - 1)) >> s->granule_log2;
+        uint64_t word = e->bits[bit / WORD_BITS];
+        word = (owned ? word : ~word) >> bit % WORD_BITS;
+        if (word) {
+            at += (uintptr_t)__builtin_ctzll(word) << s->granule_log2;
+            return at < from ? from : at < to ? at : to;
+        }
+        at += (WORD_BITS - bit % WORD_BITS) << s->granule_log2;
+    }
+    return to;
+}
+
+/* By the chunks there are and not by those that the giant covers, which may be millions. */
+static bool giant_meets_small(const struct shadow *s, uintptr_t at, uintptr_t end)
+{
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        if (!s->table[i].id) continue;
+        uintptr_t from = (s->table[i].id - 1) << CHUNK_LOG2, last = from | (CHUNK_BYTES - 1);
+        if (from < at) from = at;
+        if (last > end) last = end;
+        if (from <= last && seek(s, from, last, true) < last) return true;
+    }
+    return false;
+}
+
+static bool meets_giant(const struct shadow *s, uintptr_t at, uintptr_t end)
+{
+    for (unsigned i = 0; i < s->giant_count; i++)
+        if (at <= s->giants[i].to && end >= s->giants[i].from) return true;
+    return false;
+}
+
+bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
+{
+    uintptr_t end = at + bytes - 1;
+    if (s->giant_count && meets_giant(s, at, end)) return false;
+    if (bytes >= SHADOW_GIANT) {
+        if (giant_meets_small(s, at, end)) return false;
+        if (s->giant_count == SHADOW_GIANTS_MAX) return true; /* not watched: missed overlaps rather than false ones */
+        s->giants[s->giant_count].from = at;
+        s->giants[s->giant_count++].to = end;
+        return true;
+    }
+    uintptr_t id = (at >> CHUNK_LOG2) + 1;
+    if (id == s->last_id && (end >> CHUNK_LOG2) + 1 == id) { /* nearly always */
+        size_t first = (at & (CHUNK_BYTES - 1)) >> s->granule_log2, last = (end & (CHUNK_BYTES - 1)) >> s->granule_log2;
+        uint64_t *word = s->last_bits + first / WORD_BITS;
+        if (last / WORD_BITS == first / WORD_BITS) {
+            uint64_t mask = ~UINT64_C(0) >> (WORD_BITS - 1 - (last - first)) << first % WORD_BITS;
+            if (*word & mask) return false;
+            *word |= mask;
+            return true;
+        }
+        if (!words(s->last_bits, first, last, TEST)) return false;
+        words(s->last_bits, first, last, SET);
+        return true;
+    }
+    return chunks(s, at, end, TEST) && chunks(s, at, end, SET);
+}
+
+void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes)
+{
+    if (bytes < SHADOW_GIANT) {
+        chunks(s, at, at + bytes - 1, CLEAR);
+        return;
+    }
+    for (unsigned i = 0; i < s->giant_count; i++)
+        if (s->giants[i].from == at) {
+            s->giants[i] = s->giants[--s->giant_count];
+            return;
+        }
+}
+
+uintptr_t shadow_next_owned(const struct shadow *s, uintptr_t from, uintptr_t to) { return seek(s, from, to, true); }
+uintptr_t shadow_next_free(const struct shadow *s, uintptr_t from, uintptr_t to) { return seek(s, from, to, false); }
+
+size_t shadow_longest_gap(const struct shadow *s, uintptr_t from, uintptr_t to, uintptr_t *start)
+{
+    size_t longest = 0;
+    for (uintptr_t at = shadow_next_free(s, from, to); at < to;) {
+        uintptr_t end = shadow_next_owned(s, at, to);
+        if (end - at > longest) {
+            longest = end - at;
+            *start = at;
+        }
+        at = shadow_next_free(s, end, to);
+    }
+    return longest;
+}

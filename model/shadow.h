@@ -1,0 +1,56 @@
+/* shadow.h: which bytes of the address space are owned, one bit for each granule.
+ *
+ * Insert-and-check and remove cost the same for sixteen blocks and for a million: one look-up of the chunk, then the
+ * words that the range covers. Chunks of CHUNK_BYTES of address space are found by hashing, with the last one
+ * remembered; their bitmaps are made at first use. Ranges of SHADOW_GIANT bytes and more are kept in a short list, so
+ * that a granted terabyte costs no bitmap.
+ */
+#ifndef SHADOW_H
+#define SHADOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHADOW_GIANT ((size_t)1 << 26)
+#define SHADOW_GIANTS_MAX 64u
+
+struct shadow_chunk {
+    uintptr_t id;   /* address / CHUNK_BYTES, + 1 so that 0 means empty */
+    uint64_t *bits;
+};
+
+struct shadow {
+    unsigned granule_log2;
+    uintptr_t last_id;
+    uint64_t *last_bits;
+    struct shadow_chunk *table; /* open addressing */
+    unsigned char *arena;       /* bitmaps, handed out in order */
+    size_t chunks;
+    struct {
+        uintptr_t from, to;
+    } giants[SHADOW_GIANTS_MAX];
+    unsigned giant_count;
+};
+
+/* An empty shadow with granules of `granule_bytes` (a power of two, 1 .. 64): the smallest distance between the starts of
+ * two blocks. False with errno if and only if there is no memory. */
+bool shadow_open(struct shadow *s, size_t granule_bytes);
+void shadow_close(struct shadow *s);
+
+/* Takes [at, at+bytes) if no byte of its granules is owned; false, with nothing changed, if one is. bytes > 0. */
+bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes);
+/* Gives back a range that was inserted. */
+void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes);
+
+/* The longest run of bytes in [from, to) that nobody owns, and where it starts; giants are not looked at. The cost is
+ * proportional to the length of the range. */
+size_t shadow_longest_gap(const struct shadow *s, uintptr_t from, uintptr_t to, uintptr_t *start);
+/* The first owned granule's address in [from, to); `to` if there is none. And the first that is not. */
+uintptr_t shadow_next_owned(const struct shadow *s, uintptr_t from, uintptr_t to);
+uintptr_t shadow_next_free(const struct shadow *s, uintptr_t from, uintptr_t to);
+
+/* Forgets everything; costs in proportion to the chunks that were used. */
+void shadow_clear(struct shadow *s);
+
+#endif
