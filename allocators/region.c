@@ -361,7 +361,7 @@ const struct alloc_ops alloc_region = {
             .zero_size = ZERO_SIZE_UNIQUE,
             .realloc_zero = REALLOC_ZERO_UNIQUE,
             .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_ALIGN_CHECKED |
-                        PROMISE_MERGES | PROMISE_STEADY | PROMISE_DETERMINISTIC | PROMISE_DETECTS_BAD_FREE,
+                        PROMISE_MERGES | PROMISE_STEADY | PROMISE_DRAINS | PROMISE_DETERMINISTIC | PROMISE_DETECTS_BAD_FREE,
             .waste_max_bytes = 4096,
         },
     .state_size = sizeof(struct region),
