@@ -7,7 +7,7 @@
  *     page map   | F m m | . . | F m | F | . . . . |            F: first page of a mapping, m: one more of it
  *
  * A mapping can so be cut anywhere without asking for memory: its pages are marked as free, and the page behind the
- * cut, if it was an m, becomes an F. Addresses are chosen first fit: the lowest gap that is long enough.
+ * cut, if it was an m, becomes an F. (The F of a malloc'ed block is another than that of a mapping.) Addresses are chosen first fit: the lowest gap that is long enough.
  *
  * The page map of a window up to PAGES_INSIDE pages lies in the heap's state. That of a larger window lies in pages
  * which the allocator maps for itself at the window's top, one for every page_bytes pages of window; a mapping at a
@@ -22,7 +22,14 @@
 #include <errno.h>
 #include <string.h>
 
-enum page { PAGE_FREE, PAGE_STALE, PAGE_FIRST, PAGE_MORE, PAGE_META };
+enum page {
+    PAGE_FREE,
+    PAGE_STALE,
+    PAGE_MORE,
+    PAGE_MAPPING, /* first of a mapping made by mmap, */
+    PAGE_BLOCK,   /* and of one made by malloc and its kin */
+    PAGE_META,
+};
 
 #define PAGES_INSIDE 4096u
 #define NO_PAGE SIZE_MAX
@@ -36,6 +43,11 @@ struct region {
 };
 
 /* ---- The page map ------------------------------------------------------------------------------------------------ */
+
+static bool first(const struct region *r, size_t page)
+{
+    return r->map[page] == PAGE_MAPPING || r->map[page] == PAGE_BLOCK;
+}
 
 static bool available(const struct region *r, size_t page) { return r->map[page] <= PAGE_STALE; }
 
@@ -66,12 +78,12 @@ static size_t mapping_end(const struct region *r, size_t page)
     return page;
 }
 
-/* Marks [page, end) as one mapping, or as PAGE_FREE or PAGE_STALE, and cuts the mapping behind off from it. */
+/* Marks [page, end) as one mapping or block, or as PAGE_FREE or PAGE_STALE, and cuts what is behind off from it. */
 static void mark(struct region *r, size_t page, size_t end, enum page as)
 {
-    memset(r->map + page, as == PAGE_FIRST ? PAGE_MORE : as, end - page);
-    if (as == PAGE_FIRST) r->map[page] = PAGE_FIRST;
-    if (end < r->pages && r->map[end] == PAGE_MORE) r->map[end] = PAGE_FIRST;
+    memset(r->map + page, as <= PAGE_STALE ? as : PAGE_MORE, end - page);
+    r->map[page] = as;
+    if (end < r->pages && r->map[end] == PAGE_MORE) r->map[end] = PAGE_MAPPING;
 }
 
 /* The lowest aligned gap of `count` pages; NO_PAGE if there is none. */
@@ -159,7 +171,7 @@ static void *region_mmap(void *heap, void *address, size_t length, unsigned flag
     void *at = address_of(r, page);
     if (r->backing->map(r->backing, at, count * r->page_bytes, source, file, offset) != 0)
         return mapping_failed(ENOMEM);
-    mark(r, page, page + count, PAGE_FIRST);
+    mark(r, page, page + count, PAGE_MAPPING);
     return at;
 }
 
@@ -189,7 +201,7 @@ static void *allocate(struct region *r, size_t align, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    mark(r, page, page + count, PAGE_FIRST);
+    mark(r, page, page + count, PAGE_BLOCK);
     return address_of(r, page);
 }
 
@@ -199,7 +211,7 @@ static void *region_malloc(void *heap, size_t size) { return allocate(heap, 1, s
 static size_t block_page(struct region *r, void *p)
 {
     size_t page = page_of(r, p);
-    if (page != NO_PAGE && r->map[page] == PAGE_FIRST) return page;
+    if (page != NO_PAGE && r->map[page] == PAGE_BLOCK) return page;
     enum alloc_report kind = page != NO_PAGE && available(r, page) ? REPORT_DOUBLE_FREE : REPORT_BAD_FREE;
     r->backing->report(r->backing, kind, p);
     return NO_PAGE;
@@ -237,7 +249,7 @@ static bool grow_in_place(struct region *r, size_t page, size_t end, size_t coun
     for (size_t i = end; i < page + count; i++)
         if (!available(r, i)) return false;
     if (map_pages(r, end, page + count) != 0) return false;
-    mark(r, page, page + count, PAGE_FIRST);
+    mark(r, page, page + count, PAGE_BLOCK);
     return true;
 }
 
@@ -292,7 +304,7 @@ static size_t region_usable_size(void *heap, const void *p)
 /* The end of the run that begins at `page`: a mapping, a gap, or the page map's own pages. */
 static size_t run_end(const struct region *r, size_t page)
 {
-    if (r->map[page] == PAGE_FIRST) return mapping_end(r, page);
+    if (first(r, page)) return mapping_end(r, page);
     bool gap = available(r, page);
     size_t end = page + 1;
     while (end < r->pages && (gap ? available(r, end) : r->map[end] == PAGE_META)) end++;
@@ -304,7 +316,7 @@ static int region_reset(void *heap)
     struct region *r = heap;
     for (size_t page = 0, end; page < r->pages; page = end) {
         end = run_end(r, page);
-        if (r->map[page] == PAGE_FIRST) release(r, page, end);
+        if (first(r, page)) release(r, page, end);
     }
     return 0;
 }
@@ -321,13 +333,14 @@ static const char *region_check(void *heap)
     return NULL;
 }
 
+/* A mapping made by mmap is no block: it is shown among the allocator's own pages. */
 static void region_walk(void *heap, alloc_visit *visit, void *context)
 {
     struct region *r = heap;
     for (size_t page = 0, end; page < r->pages; page = end) {
         end = run_end(r, page);
         struct alloc_block block = {.base = address_of(r, page), .size = (end - page) * r->page_bytes};
-        block.state = available(r, page) ? BLOCK_FREE : r->map[page] == PAGE_META ? BLOCK_META : BLOCK_USED;
+        block.state = available(r, page) ? BLOCK_FREE : r->map[page] == PAGE_BLOCK ? BLOCK_USED : BLOCK_META;
         if (block.state == BLOCK_USED) block.payload = block.base;
         if (!visit(context, &block)) return;
     }
@@ -343,7 +356,7 @@ static void region_stats(void *heap, struct alloc_stats *out)
             out->free_blocks++;
             out->free_bytes += (end - page) * r->page_bytes;
         }
-        if (r->map[page] == PAGE_FIRST) out->used_blocks++;
+        if (r->map[page] == PAGE_BLOCK) out->used_blocks++;
         for (size_t i = page; i < end; i++)
             if (r->map[i] != PAGE_FREE) out->footprint_bytes += r->page_bytes;
     }

@@ -13,7 +13,7 @@ void break_fresh(struct break_model *m, unsigned char *base, uint64_t size, uint
     m->base = base;
     m->size = size;
     m->page_bytes = page_bytes;
-    m->current = m->lent = 0;
+    m->current = m->requests = 0;
     m->fresh_is_known = fresh_is_known;
     m->seed = seed;
     m->generation = 0;
@@ -123,15 +123,11 @@ void break_own_move(struct break_model *m, uint64_t target)
 
 bool break_others_move(struct break_model *m, uint64_t target)
 {
-    uint64_t old = m->current;
-    if (target < owned_end(m, false)) return false;
+    uint64_t own = owned_end(m, false);
+    if (target < own) return false;
     m->current = target;
-    if (target > old) {
-        cut(m, old, old);
-        put(m, break_page_end(m, target), target, CONTENT_OTHERS);
-    } else if (target < old) {
-        cut(m, break_page_end(m, target), target);
-    }
+    cut(m, own, own);
+    put(m, break_page_end(m, target), target, CONTENT_OTHERS);
     return true;
 }
 

@@ -34,7 +34,7 @@ struct break_model {
     unsigned char *base;
     uint64_t size, page_bytes;
     uint64_t current;    /* the break */
-    uint64_t lent;       /* the backing's own break when it was last looked at */
+    uint64_t requests;   /* made of the backing when it was last looked at: others have been there if it is more now */
     bool fresh_is_known; /* fresh bytes read as zero */
     uint32_t seed;
     uint64_t generation; /* of patterns */
@@ -65,8 +65,8 @@ bool break_may_lower(const struct break_model *m, uint64_t target);
 /* The program moved the break, as judged: forgets what is gone, writes a pattern into what is new. */
 void break_own_move(struct break_model *m, uint64_t target);
 
-/* Somebody else moved it (the allocator for its heap, or a stranger). False if and only if that cut bytes which the
- * program had taken by sbrk or brk. */
+/* Somebody else moved it (the allocator for its heap, or a stranger) to `target` in the end, by whatever ways: all that
+ * lies above the program's own bytes is theirs now. False if and only if the program's own bytes were cut. */
 bool break_others_move(struct break_model *m, uint64_t target);
 
 /* End of the page that `offset` lies in, or offset itself if a page ends there; an offset again. */

@@ -44,8 +44,8 @@ static bool follow(struct exec *x)
 {
     struct break_model *m = x->breaks;
     uint64_t now = (uint64_t)(x->lender.brk - x->lender.face.base);
-    if (now == m->lent) return true;
-    m->lent = now;
+    if (x->lender.requests == m->requests) return true;
+    m->requests = x->lender.requests;
     if (break_others_move(m, now)) return true;
     return exec_fail(x, RULE_A42, x->lender.brk, "the break is not lowered below bytes in use",
                      "the break at offset %llu, below bytes that the program took", (unsigned long long)now);
@@ -70,7 +70,6 @@ static bool settle(struct exec *x, const struct break_seen *seen)
 {
     struct break_model *m = x->breaks;
     uint64_t old = m->current, end = break_page_end(m, seen->now);
-    m->lent = seen->lent;
     if (x->lender.geometry.fence_pages && !probe(x, end)) return false;
     if (seen->now > old && !verify(x, old, end)) return false;
     break_own_move(m, seen->now);
@@ -90,6 +89,7 @@ static bool step_sbrk(struct exec *x, const struct op *op, unsigned slot, uint64
     seen.result = (uint64_t)((uintptr_t)result - (uintptr_t)m->base);
     seen.now = (uint64_t)((uintptr_t)x->ops->sbrk(x->heap, 0) - (uintptr_t)m->base);
     seen.lent = (uint64_t)(x->lender.brk - m->base);
+    m->requests = x->lender.requests;
     exec_outcome(x, op, slot, seen.failed ? RESULT_NULL : RESULT_PTR, seen.failed ? NULL : result, seen.error);
 
     exec_checked(x, delta == 0 || !seen.failed ? RULE_A36 : RULE_A37);
@@ -115,6 +115,7 @@ static bool step_brk(struct exec *x, const struct op *op, unsigned slot, uint64_
     struct break_seen seen = {.failed = result == -1, .error = errno, .refused = x->lender.refused != refused};
     seen.now = (uint64_t)((uintptr_t)x->ops->sbrk(x->heap, 0) - (uintptr_t)m->base);
     seen.lent = (uint64_t)(x->lender.brk - m->base);
+    m->requests = x->lender.requests;
     exec_outcome(x, op, slot, RESULT_VALUE, m->base + seen.now, seen.failed ? seen.error : 0);
 
     exec_checked(x, RULE_A38);

@@ -2,6 +2,9 @@
  *
  * A pop ends the life of every block of the newest frame: each is verified while it may still be read. The blocks next
  * to them, now the newest, are verified after it, because a pop that takes too much damages those first (A31).
+ *
+ * A program runs in a frame of its own, opened with the heap and popped when the program ends, so that the end of a
+ * program gives back everything.
  */
 #include "exec_frames.h"
 
@@ -14,9 +17,12 @@ void exec_frames_fresh(struct exec *x)
     struct frames_model *m = exec_frames_model(x);
     m->depth = m->block_count = 0;
     m->popped = false;
+    if (x->ops->frame_push == NULL || x->ops->frame_pop == NULL) return;
+    x->ops->frame_push(x->heap);
+    m->depth = 1;
 }
 
-static bool step_push(struct exec *x, const struct op *op, unsigned slot)
+static bool push(struct exec *x, const struct op *op, unsigned slot)
 {
     x->ops->frame_push(x->heap);
     bool reported = x->lender.reports != x->reports_seen;
@@ -28,7 +34,7 @@ static bool step_push(struct exec *x, const struct op *op, unsigned slot)
     return true;
 }
 
-/* The blocks of the newest frame die; it is not popped yet. */
+/* The blocks of the newest frame, which is about to be popped, die. */
 static bool end_blocks(struct exec *x)
 {
     struct frames_model *m = exec_frames_model(x);
@@ -37,17 +43,17 @@ static bool end_blocks(struct exec *x)
         if (!model_verify(x, slot, RULE_C10)) return false;
         model_release(x, slot);
         m->block_count--;
-        m->popped = true;
     }
-    m->depth--;
     return true;
 }
 
-static bool step_pop(struct exec *x, const struct op *op, unsigned slot)
+static bool pop(struct exec *x, const struct op *op, unsigned slot)
 {
-    const struct frames_model *m = exec_frames_model(x);
-    if (m->depth == 0) return true; /* the frame of init stays */
+    struct frames_model *m = exec_frames_model(x);
+    uint32_t blocks = m->block_count;
     if (!end_blocks(x)) return false;
+    m->popped = m->popped || m->block_count < blocks;
+    m->depth--;
     x->ops->frame_pop(x->heap);
     exec_outcome(x, op, slot, RESULT_VOID, NULL, 0);
     exec_checked(x, RULE_A31);
@@ -60,14 +66,18 @@ bool exec_step_frames(struct exec *x, const struct op *op, unsigned slot, uint64
 {
     (void)a, (void)b;
     if (x->ops->frame_push == NULL || x->ops->frame_pop == NULL) return exec_skip(x, (enum op_kind)op->kind);
-    return op->kind == OP_FRAME_PUSH ? step_push(x, op, slot) : step_pop(x, op, slot);
+    if (op->kind == OP_FRAME_PUSH) return push(x, op, slot);
+    return exec_frames_model(x)->depth == 1 || pop(x, op, slot); /* the program's own frame stays till its end */
 }
 
 bool exec_frames_finish(struct exec *x)
 {
     static const struct op op = {.kind = OP_FRAME_POP, .count = 1};
-    if (x->ops->frame_pop == NULL) return true;
-    while (exec_frames_model(x)->depth > 0)
-        if (!step_pop(x, &op, PROGRAM_SLOTS)) return false;
+    if (x->ops->frame_push == NULL || x->ops->frame_pop == NULL) return true;
+    struct frames_model *m = exec_frames_model(x);
+    while (m->depth > 0)
+        if (!pop(x, &op, PROGRAM_SLOTS)) return false;
+    x->ops->frame_push(x->heap); /* for the next round on this heap */
+    m->depth = 1;
     return true;
 }

@@ -107,14 +107,16 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
     struct map_range range;
     if (m->slots[slot].count > 0) return true;
     map_unpack(m, a, b, op->ref, &q);
-    bool replaces = (q.flags & MAPPING_FIXED) && !(q.flags & MAPPING_NOREPLACE);
-    if (replaces && map_pages_of(m, q.address, q.length, &range) && map_holds_own(m, &range, own_pages(x))) return true;
+    bool fixed = q.flags & MAPPING_FIXED;
+    bool over_own = fixed && map_pages_of(m, q.address, q.length, &range) && map_holds_own(m, &range, own_pages(x));
+    if (over_own && !(q.flags & MAPPING_NOREPLACE)) return true;
 
     uint64_t refused = x->lender.refused;
     errno = 0;
     void *result = x->ops->mmap(x->heap, (void *)q.address, q.length, q.flags, q.file, q.offset);
     struct map_seen seen = {.failed = result == MAPPING_FAILED, .address = (uintptr_t)result, .error = errno};
     seen.refused = x->lender.refused != refused;
+    seen.over_own = over_own;
     if (seen.failed) seen.own_pages = own_pages(x);
     exec_outcome(x, op, slot, seen.failed ? RESULT_NULL : RESULT_PTR, seen.failed ? NULL : result, seen.error);
 
@@ -125,7 +127,6 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
     if (ruling.rule != RULE_NONE)
         return exec_fail(x, ruling.rule, result, ruling.expected, "offset %lld for %zu bytes",
                          (long long)((uintptr_t)result - (uintptr_t)m->base), q.length);
-    bool fixed = q.flags & MAPPING_FIXED;
     if (seen.failed) { /* nothing may have changed; what was to be replaced shows it first */
         if (!fixed || !map_pages_of(m, q.address, q.length, &range)) return true;
         return check_neighbour(x, range.page, RULE_A45) && check_neighbour(x, range.page + range.count - 1, RULE_A45);

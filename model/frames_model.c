@@ -16,7 +16,7 @@ bool frames_may_refuse(struct exec *x, size_t request)
     const struct frames_model *m = exec_frames_model(x);
     const struct alloc_contract *c = &x->options.contract;
     uint32_t newest_depth = m->block_count > 0 ? m->blocks[m->block_count - 1].depth : 0;
-    uint64_t records = 1 + (m->depth - newest_depth) + (m->block_count > 0); /* the newest block has one below it */
+    uint64_t records = 1 + (m->depth - newest_depth) + 1; /* the newest block has one below it */
     uint64_t room = frames_low(x), align = c->align_min > 0 ? c->align_min : 1;
     if (request > room) return true;
     uint64_t need = ((uint64_t)request + align - 1) / align * align + records * c->header_bytes + c->overhead_bytes;

@@ -113,8 +113,8 @@ static struct ruling judge_fixed(const struct map_model *m, const struct map_req
         if (seen->error == ENOMEM || seen->error == EINVAL || seen->error == EEXIST) return RULING_ALLOWED;
         return ruling_broken(RULE_A43, "a mapping outside the window is refused with ENOMEM");
     }
-    bool own = map_holds_own(m, &range, seen->own_pages);
-    if ((q->flags & MAPPING_NOREPLACE) && any_mapped(m, &range)) {
+    bool own = seen->over_own;
+    if ((q->flags & MAPPING_NOREPLACE) && (own || any_mapped(m, &range))) {
         if (seen->failed && (seen->error == EEXIST || (own && seen->error == ENOMEM))) return RULING_ALLOWED;
         return ruling_broken(RULE_A45, "NOREPLACE over a mapping is refused with EEXIST");
     }
@@ -123,7 +123,6 @@ static struct ruling judge_fixed(const struct map_model *m, const struct map_req
         return ruling_broken(RULE_A45, "a fixed mapping is at the address asked for");
     }
     if (seen->error == ENOMEM && (seen->refused || own)) return RULING_ALLOWED;
-    if (seen->error == EEXIST && (q->flags & MAPPING_NOREPLACE) && own) return RULING_ALLOWED;
     return ruling_broken(RULE_A45, "a fixed mapping inside the window is made");
 }
 

@@ -93,7 +93,8 @@ struct map_seen {
     uintptr_t address;   /* mmap: the result */
     int error;           /* errno, if failed */
     bool refused;        /* the backing refused a request of this call because it was told to */
-    uint64_t own_pages;  /* pages that hold something and that the model does not know: the allocator's own */
+    bool over_own;       /* FIXED: the range held pages of the allocator's own before the call */
+    uint64_t own_pages;  /* how many the allocator has: they hold something, and the model does not know them */
 };
 
 /* Begins with an empty window. `pages` must have room for page_count; it is cleared as far as it was touched. */
