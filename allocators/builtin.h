@@ -1,0 +1,12 @@
+/* builtin.h: the reference allocators that come with assay. Each file begins with its algorithm and its bounds. */
+#ifndef BUILTIN_H
+#define BUILTIN_H
+
+#include "alloc.h"
+
+extern const struct alloc_ops alloc_freelist; /* first fit over a break */
+extern const struct alloc_ops alloc_stack;    /* frames over a region: alloca as an allocator */
+extern const struct alloc_ops alloc_region;   /* whole pages in a window: mmap and munmap */
+extern const struct alloc_ops alloc_break;    /* sbrk and brk, and the simplest heap above them */
+
+#endif
