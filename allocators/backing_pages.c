@@ -8,7 +8,6 @@
  * The bookkeeping is one mapping made with the window and taken down with it; its size is that of the window divided by
  * the size of a page, but only what is touched costs memory.
  */
-#define _GNU_SOURCE 1
 #include "backing_internal.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* frames.c: canaries of the frame group, made from `stack`. */
-#define _GNU_SOURCE 1
 #include "broken.h"
 
 #include "builtin.h"
