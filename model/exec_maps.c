@@ -10,6 +10,7 @@
 #include "backing_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define SAMPLE_PAGES 4u
 #define ALIASES_MAX 4u      /* other mappings of a file's page that are read after a store */
@@ -244,11 +245,31 @@ bool exec_step_maps(struct exec *x, const struct op *op, unsigned slot, uint64_t
     }
 }
 
+/* Gives every page back, so that another round on this heap finds it empty. */
+static bool unmap_all(struct exec *x)
+{
+    struct map_model *m = x->maps;
+    x->lender.fail_at = 0;
+    for (uint64_t page = m->first, end; x->ops->munmap && page < m->last; page = end) {
+        end = page + 1;
+        if (m->pages[page].content == MAP_NONE) continue;
+        while (end < m->last && m->pages[end].content != MAP_NONE) end++;
+        exec_checked(x, RULE_A46);
+        struct map_range range = {.page = page, .count = end - page};
+        if (x->ops->munmap(x->heap, address_of(m, page), (size_t)(range.count * m->page_bytes)))
+            return exec_fail(x, RULE_A46, address_of(m, page), "munmap of mapped pages succeeds", "-1 for %llu pages",
+                             (unsigned long long)range.count);
+        map_remove(m, &range);
+    }
+    memset(m->slots, 0, sizeof m->slots);
+    return true;
+}
+
 bool exec_maps_finish(struct exec *x)
 {
     struct map_model *m = x->maps;
     if (m == NULL || x->lender.face.kind != BACKING_PAGES) return true;
     for (uint64_t page = m->first; page < m->last && page - m->first < FINISH_PAGES; page++)
         if (m->pages[page].content != MAP_NONE && !verify_page(x, page, RULE_NONE)) return false;
-    return true;
+    return unmap_all(x);
 }
