@@ -98,6 +98,14 @@ static bool check_range(struct exec *x, const struct map_range *r, enum rule pro
     return check_neighbour(x, r->page - 1, neighbour_rule) && check_neighbour(x, end, neighbour_rule);
 }
 
+/* Whether a live block of the heap lies in the range. */
+static bool holds_blocks(const struct exec *x, const struct map_range *range)
+{
+    uintptr_t from = (uintptr_t)address_of(x->maps, range->page);
+    uintptr_t to = from + (uintptr_t)(range->count * x->maps->page_bytes);
+    return x->model.live > 0 && shadow_next_owned(&x->model.shadow, from, to) < to;
+}
+
 /* ---- mmap and munmap ------------------------------------------------------------------------------------------------ */
 
 static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
@@ -108,7 +116,8 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
     if (m->slots[slot].count > 0) return true;
     map_unpack(m, a, b, op->ref, &q);
     bool fixed = q.flags & MAPPING_FIXED;
-    bool over_own = fixed && map_pages_of(m, q.address, q.length, &range) && map_holds_own(m, &range, own_pages(x));
+    bool inside = fixed && map_pages_of(m, q.address, q.length, &range);
+    bool over_own = inside && map_holds_own(m, &range, own_pages(x));
     if (over_own && !(q.flags & MAPPING_NOREPLACE)) return true;
 
     uint64_t refused = x->lender.refused;
@@ -117,6 +126,8 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
     struct map_seen seen = {.failed = result == MAPPING_FAILED, .address = (uintptr_t)result, .error = errno};
     seen.refused = x->lender.refused != refused;
     seen.over_own = over_own;
+    if (!fixed && !seen.failed) inside = map_pages_of(m, seen.address, q.length, &range);
+    seen.over_blocks = inside && holds_blocks(x, &range);
     if (seen.failed) seen.own_pages = own_pages(x);
     exec_outcome(x, op, slot, seen.failed ? RESULT_NULL : RESULT_PTR, seen.failed ? NULL : result, seen.error);
 
@@ -128,7 +139,7 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
         return exec_fail(x, ruling.rule, result, ruling.expected, "offset %lld for %zu bytes",
                          (long long)((uintptr_t)result - (uintptr_t)m->base), q.length);
     if (seen.failed) { /* nothing may have changed; what was to be replaced shows it first */
-        if (!fixed || !map_pages_of(m, q.address, q.length, &range)) return true;
+        if (!inside) return true;
         return check_neighbour(x, range.page, RULE_A45) && check_neighbour(x, range.page + range.count - 1, RULE_A45);
     }
     map_pages_of(m, seen.address, q.length, &range);

@@ -114,7 +114,7 @@ static struct ruling judge_fixed(const struct map_model *m, const struct map_req
         return ruling_broken(RULE_A43, "a mapping outside the window is refused with ENOMEM");
     }
     bool own = seen->over_own;
-    if ((q->flags & MAPPING_NOREPLACE) && (own || any_mapped(m, &range))) {
+    if ((q->flags & MAPPING_NOREPLACE) && (seen->over_blocks || any_mapped(m, &range))) {
         if (seen->failed && (seen->error == EEXIST || (own && seen->error == ENOMEM))) return RULING_ALLOWED;
         return ruling_broken(RULE_A45, "NOREPLACE over a mapping is refused with EEXIST");
     }
@@ -123,6 +123,7 @@ static struct ruling judge_fixed(const struct map_model *m, const struct map_req
         return ruling_broken(RULE_A45, "a fixed mapping is at the address asked for");
     }
     if (seen->error == ENOMEM && (seen->refused || own)) return RULING_ALLOWED;
+    if (seen->error == EEXIST && (q->flags & MAPPING_NOREPLACE) && own) return RULING_ALLOWED;
     return ruling_broken(RULE_A45, "a fixed mapping inside the window is made");
 }
 
@@ -145,7 +146,7 @@ struct ruling map_judge_mmap(const struct map_model *m, const struct map_request
     struct map_range range;
     if (!map_pages_of(m, seen->address, q->length, &range))
         return ruling_broken(RULE_C8, "a mapping lies inside the window");
-    if (any_mapped(m, &range)) return ruling_broken(RULE_C7, "a mapping without FIXED replaces none");
+    if (seen->over_blocks || any_mapped(m, &range)) return ruling_broken(RULE_C7, "a mapping without FIXED replaces nothing");
     return RULING_ALLOWED;
 }
 

@@ -94,6 +94,7 @@ struct map_seen {
     int error;           /* errno, if failed */
     bool refused;        /* the backing refused a request of this call because it was told to */
     bool over_own;       /* FIXED: the range held pages of the allocator's own before the call */
+    bool over_blocks;    /* the range, asked for or returned, is that of live blocks of the heap */
     uint64_t own_pages;  /* how many the allocator has: they hold something, and the model does not know them */
 };
 
