@@ -1,0 +1,121 @@
+/* annotate.c: a program with the result of each operation beside it, as the trace of its run tells it.
+ *
+ * An operation makes many calls when it is a run or a repeat, and is made again in each round of a course: shown are
+ * the calls of the round in which the run ended, up to four of them one by one, more of them counted by result.
+ */
+#define _GNU_SOURCE
+#include "report_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TEXT_COLUMNS_MAX 44u /* the results stand to the right of this column at the latest */
+
+/* What came of one call: "+0x40 (32 usable)", "NULL ENOMEM", "reported BAD_FREE". */
+static void print_result(FILE *out, const struct event *e)
+{
+    char at[32] = "block";
+    if (e->offset != OFFSET_NONE) report_offset(e->offset, at, sizeof at);
+
+    switch ((enum result_class)e->result) {
+    case RESULT_NONE: fputs("did not return", out); break;
+    case RESULT_PTR:
+        fputs(at, out);
+        if (e->usable > 0) fprintf(out, " (%llu usable)", (unsigned long long)e->usable);
+        break;
+    case RESULT_NULL:
+        fputs("NULL", out);
+        if (e->error != 0) {
+            const char *name = strerrorname_np(e->error);
+            if (name != NULL) fprintf(out, " %s", name);
+            else fprintf(out, " error %d", (int)e->error);
+        }
+        break;
+    case RESULT_VOID:
+        fputs("done", out);
+        if (e->offset != OFFSET_NONE) fprintf(out, ", was %s", at);
+        break;
+    case RESULT_VALUE: fprintf(out, "%llu", (unsigned long long)e->offset); break;
+    case RESULT_REPORT: fprintf(out, "reported %s", report_kind_word(e->report)); break;
+    case RESULT_SKIPPED: fputs("skipped", out); break;
+    }
+}
+
+static bool concerns(const struct event *e, uint32_t op, uint32_t round) { return e->op == op && e->round == round; }
+
+/* "5 blocks, 3 NULL": how often each class of result came up among the calls of an operation. */
+static void print_counts(FILE *out, const struct trace *trace, uint32_t op, uint32_t round)
+{
+    static const char *const words[] = {
+        [RESULT_NONE] = "not returned", [RESULT_PTR] = "blocks",   [RESULT_NULL] = "NULL",
+        [RESULT_VOID] = "done",         [RESULT_VALUE] = "values", [RESULT_REPORT] = "reported",
+        [RESULT_SKIPPED] = "skipped"};
+    unsigned counts[RESULT_SKIPPED + 1] = {0};
+    const char *separator = "";
+
+    for (uint32_t i = 0; i < trace->event_count; i++) {
+        const struct event *e = &trace->events[i];
+        if (concerns(e, op, round) && e->result <= RESULT_SKIPPED) counts[e->result]++;
+    }
+    for (unsigned class = 0; class <= RESULT_SKIPPED; class++) {
+        if (counts[class] == 0) continue;
+        fprintf(out, "%s%u %s", separator, counts[class], words[class]);
+        separator = ", ";
+    }
+}
+
+static void print_results(FILE *out, const struct trace *trace, uint32_t op, uint32_t round)
+{
+    uint32_t calls = 0, printed = 0;
+    for (uint32_t i = 0; i < trace->event_count; i++) calls += concerns(&trace->events[i], op, round);
+
+    for (uint32_t i = 0, call = 0; i < trace->event_count; i++) {
+        if (!concerns(&trace->events[i], op, round)) continue;
+        call++;
+        if (calls > 4 && call > 1 && call < calls) continue;
+        fputs(printed == 0 ? "-> " : calls > 4 ? " … " : ", ", out);
+        print_result(out, &trace->events[i]);
+        printed++;
+    }
+    if (calls <= 4) return;
+    fputs(": ", out);
+    print_counts(out, trace, op, round);
+}
+
+/* The round whose results are shown: where the rule broke, or the last one that was run. */
+static uint32_t shown_round(const struct trace *trace, const struct verdict *verdict)
+{
+    if (verdict != NULL && verdict->kind == VERDICT_FAIL) return verdict->round;
+    return trace->event_count > 0 ? trace->events[trace->event_count - 1].round : 0;
+}
+
+void report_annotated(FILE *out, const struct program *p, const struct trace *trace, const struct verdict *verdict)
+{
+    bool failed = verdict != NULL && verdict->kind == VERDICT_FAIL;
+    uint32_t round = trace != NULL ? shown_round(trace, verdict) : 0;
+    char text[512];
+    size_t columns = 0;
+
+    for (uint32_t i = 0; i < p->op_count; i++) {
+        size_t length = program_print_op(&p->ops[i], NULL, 0);
+        if (length > columns) columns = length;
+    }
+    if (columns > TEXT_COLUMNS_MAX) columns = TEXT_COLUMNS_MAX;
+
+    program_print_heap(&p->heap, text, sizeof text);
+    fprintf(out, "        %s\n", text);
+    for (uint32_t i = 0; i < p->op_count; i++) {
+        bool results = false;
+        for (uint32_t e = 0; trace != NULL && e < trace->event_count && !results; e++)
+            results = concerns(&trace->events[e], i, round);
+        program_print_op(&p->ops[i], text, sizeof text);
+        fprintf(out, "%c %4u  %-*s", failed && verdict->op == i ? '>' : ' ', (unsigned)i + 1,
+                results ? (int)columns + 2 : 0, text); /* no spaces at the end of a line */
+        if (results) print_results(out, trace, i, round);
+        putc('\n', out);
+    }
+    if (failed && verdict->op >= p->op_count) fputs(">       at the end of the program\n", out);
+    if (trace != NULL && trace->events_dropped > 0)
+        fprintf(out, "        (the results of the first %llu calls were not kept)\n",
+                (unsigned long long)trace->events_dropped);
+}

@@ -1,0 +1,276 @@
+/* child.c: the parent's side of child.h: starting, watching and burying the process under test. worker.c is the other. */
+#include "child.h"
+#include "preload.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WALL_FACTOR 20.0 /* a program that sleeps is given so much longer than one that computes */
+#define LOOK_SECONDS 0.02 /* how often the running program is looked at */
+
+static double now(clockid_t clock)
+{
+    struct timespec t;
+    return clock_gettime(clock, &t) ? 0 : (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+int child_open(struct child *c, const struct target *target, const struct child_limits *limits, char *error, size_t size)
+{
+    *c = (struct child){.limits = *limits, .target = *target, .socket = -1};
+    c->journal_fd = memfd_create("assay-journal", MFD_CLOEXEC);
+    void *p = MAP_FAILED;
+    if (c->journal_fd >= 0 && ftruncate(c->journal_fd, sizeof *c->journal) == 0)
+        p = mmap(NULL, sizeof *c->journal, PROT_READ | PROT_WRITE, MAP_SHARED, c->journal_fd, 0);
+    if (p == MAP_FAILED) {
+        snprintf(error, size, "no shared memory for the journal of the process under test: %s", strerror(errno));
+        if (c->journal_fd >= 0) close(c->journal_fd);
+        return -1;
+    }
+    c->journal = p;
+    c->journal->target = *target;
+    c->journal->request_max = limits->request_max;
+    return 0;
+}
+
+static void bury(struct child *c, int *status)
+{
+    while (waitpid(c->pid, status, 0) < 0 && errno == EINTR) continue;
+    c->pid = 0;
+    close(c->socket);
+    c->socket = -1;
+}
+
+void child_kill(struct child *c)
+{
+    int status;
+    if (!c->pid) return;
+    kill(c->pid, SIGKILL);
+    bury(c, &status);
+}
+
+void child_close(struct child *c)
+{
+    if (!c->journal) return;
+    child_kill(c);
+    munmap(c->journal, sizeof *c->journal);
+    close(c->journal_fd);
+    *c = (struct child){.socket = -1};
+}
+
+/* In the child, right after fork. Never returns. */
+static _Noreturn void become_worker(struct child *c, int socket, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(0); /* it died before we asked to die with it */
+    /* An interrupt at the terminal is the parent's to answer: it ends the run in order. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_DFL);
+    if (!c->target.preload) _exit(worker_main(c->journal, socket));
+    char journal_word[16], socket_word[16];
+    snprintf(journal_word, sizeof journal_word, "%d", c->journal_fd);
+    snprintf(socket_word, sizeof socket_word, "%d", socket);
+    fcntl(c->journal_fd, F_SETFD, 0);
+    fcntl(socket, F_SETFD, 0);
+    char *argv[] = {"assay", WORKER_WORD, journal_word, socket_word, NULL};
+    preload_exec(c->target.path, argv);
+    snprintf(c->journal->error, sizeof c->journal->error, "cannot preload %.200s: %s", c->target.path, strerror(errno));
+    _exit(0);
+}
+
+static int start(struct child *c)
+{
+    int pair[2];
+    struct journal *j = c->journal;
+    if (c->pid) return 0;
+    j->error[0] = '\0';
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
+        snprintf(j->error, sizeof j->error, "cannot talk to a child process: %s", strerror(errno));
+        return -1;
+    }
+    fflush(NULL); /* nothing of ours may be printed twice */
+    pid_t parent = getpid(), pid = fork();
+    if (pid < 0) {
+        snprintf(j->error, sizeof j->error, "cannot start a child process: %s", strerror(errno));
+        close(pair[0]);
+        close(pair[1]);
+        return -1;
+    }
+    if (pid == 0) {
+        close(pair[0]);
+        become_worker(c, pair[1], parent);
+    }
+    close(pair[1]);
+    c->pid = pid;
+    c->socket = pair[0];
+    return 0;
+}
+
+/* Sends one command; the answer comes in child_wait. */
+static int command(struct child *c, char word)
+{
+    struct journal *j = c->journal;
+    if (start(c)) return -1;
+    j->signal_number = 0;
+    j->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
+    j->state = JOURNAL_RUNNING;
+    c->watched = 0;
+    c->wall_then = now(CLOCK_MONOTONIC);
+    c->cpu_then = -1;
+    j->started = 0;
+    if (send(c->socket, &word, 1, MSG_NOSIGNAL) == 1) return 0;
+    child_kill(c);
+    return -1;
+}
+
+/* ---- Watching ------------------------------------------------------------------------------------------------------ */
+
+static double cpu_of(pid_t pid)
+{
+    clockid_t clock;
+    return clock_getcpuclockid(pid, &clock) ? 0 : now(clock);
+}
+
+static uint64_t resident_bytes(pid_t pid)
+{
+    char path[64], text[128];
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0) return 0;
+    text[n] = '\0';
+    char *second = strchr(text, ' ');
+    return second ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* A verdict that the child could not give itself: the journal knows where it stood. */
+static void posthumous(struct child *c, enum rule rule, struct child_result *r, const char *seen)
+{
+    const struct exec_position *at = &c->journal->position;
+    struct verdict *v = &r->verdict;
+    *v = (struct verdict){.kind = VERDICT_FAIL, .rule = rule, .op = at->op, .step = at->step, .round = at->round,
+                          .slot = PROGRAM_SLOTS};
+    snprintf(v->expected, sizeof v->expected, "%s", rule_info(rule)->sentence);
+    snprintf(v->seen, sizeof v->seen, "%s in %s", seen, op_name((enum op_kind)at->kind));
+    c->journal->counters.checked[rule]++;
+}
+
+/* The process has ended while it had work to do. */
+static void autopsy(struct child *c, int status, struct child_result *r)
+{
+    char seen[128];
+    struct journal *j = c->journal;
+    if (j->error[0] || (j->started == 0 && WIFEXITED(status))) {
+        r->verdict = (struct verdict){.kind = VERDICT_ERROR};
+        snprintf(r->verdict.seen, sizeof r->verdict.seen, "%.150s",
+                 j->error[0] ? j->error : "the process under test ended before its first call");
+        return;
+    }
+    if (WIFEXITED(status)) {
+        r->exit_status = WEXITSTATUS(status);
+        snprintf(seen, sizeof seen, "exit with status %d", r->exit_status);
+        posthumous(c, RULE_EXIT, r, seen);
+        return;
+    }
+    int signal_number = r->signal_number = WTERMSIG(status);
+    enum op_kind kind = (enum op_kind)j->position.kind;
+    snprintf(seen, sizeof seen, "signal %d (%s)", signal_number, strsignal(signal_number));
+    if (j->trace.fault_offset != OFFSET_NONE && j->record && j->trace.heap_size) {
+        long long at = (long long)j->trace.fault_offset, end = (long long)j->trace.heap_size;
+        const char *where = at < 0 ? "before the memory lent" : at >= end ? "behind the memory lent" : "inside the memory lent";
+        size_t used = strlen(seen);
+        snprintf(seen + used, sizeof seen - used, " at offset %lld, %s,", at, where);
+    }
+    enum rule rule = signal_number == SIGABRT ? RULE_ABORT : RULE_CRASH;
+    if (kind == OP_FREE_NULL) rule = RULE_A10; /* where the call itself has a rule that says it does nothing at all */
+    posthumous(c, rule, r, seen);
+}
+
+/* True if the running program has gone on too long or taken too much; then the process is gone. */
+static bool overdue(struct child *c, struct child_result *r)
+{
+    struct journal *j = c->journal;
+    double wall = now(CLOCK_MONOTONIC), cpu = cpu_of(c->pid);
+    uint64_t started = j->started;
+    if (started != c->watched || c->cpu_then < 0) {
+        c->watched = started;
+        c->cpu_then = cpu;
+        c->wall_then = wall;
+    }
+    bool hung = cpu - c->cpu_then > c->limits.timeout || wall - c->wall_then > WALL_FACTOR * c->limits.timeout;
+    bool runaway = c->limits.memory_bytes && resident_bytes(c->pid) > c->limits.memory_bytes;
+    /* A child that has not begun yet is loading: that may take long on a busy machine, but not for ever. */
+    if ((!hung && !runaway) || (started == 0 && wall - c->wall_then < 60)) return false;
+    child_kill(c);
+    if (started == 0) {
+        r->verdict = (struct verdict){.kind = VERDICT_ERROR};
+        snprintf(r->verdict.seen, sizeof r->verdict.seen, "the process under test did not begin within a minute");
+        return true;
+    }
+    posthumous(c, runaway ? RULE_RUNAWAY : RULE_HANG, r, runaway ? "the memory limit passed" : "the time limit passed");
+    return true;
+}
+
+bool child_wait(struct child *c, double seconds, struct child_result *r)
+{
+    double end = now(CLOCK_MONOTONIC) + seconds;
+    int status;
+    *r = (struct child_result){0};
+    do {
+        struct pollfd p = {.fd = c->socket, .events = POLLIN};
+        double left = end - now(CLOCK_MONOTONIC);
+        int ms = (int)((left < LOOK_SECONDS ? left < 0 ? 0 : left : LOOK_SECONDS) * 1000 + 0.999);
+        int ready = poll(&p, 1, ms);
+        if (ready < 0 && errno == EINTR) return false; /* the caller looks at what has been asked of it */
+        if (ready > 0) {
+            char word;
+            if (recv(c->socket, &word, 1, 0) == 1) {
+                r->verdict = c->journal->verdict;
+                return true;
+            }
+            bury(c, &status);
+            autopsy(c, status, r);
+            return true;
+        }
+        if (overdue(c, r)) return true;
+    } while (now(CLOCK_MONOTONIC) < end);
+    return false;
+}
+
+int child_begin_campaign(struct child *c) { return command(c, WORKER_CAMPAIGN); }
+
+void child_run(struct child *c, const struct program *p, bool thorough, bool record, struct child_result *r)
+{
+    struct journal *j = c->journal;
+    /* A process that died between two programs is no finding of the next one. */
+    for (unsigned attempt = 0; attempt < 2; attempt++) {
+        j->program.heap = p->heap;
+        j->program.op_count = p->op_count;
+        memcpy(j->program.ops, p->ops, p->op_count * sizeof *p->ops);
+        j->thorough = thorough;
+        j->record = record;
+        j->trace.event_count = j->trace.block_count = 0;
+        j->trace.heap_size = 0;
+        j->trace.fault_offset = OFFSET_NONE;
+        if (command(c, WORKER_RUN) == 0) {
+            while (!child_wait(c, 3600, r)) continue;
+            return;
+        }
+    }
+    *r = (struct child_result){.verdict = {.kind = VERDICT_ERROR}};
+    snprintf(r->verdict.seen, sizeof r->verdict.seen, "%.150s",
+             j->error[0] ? j->error : "the process under test does not answer");
+}

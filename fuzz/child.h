@@ -1,0 +1,101 @@
+/* child.h: the process in which the allocator under test lives.
+ *
+ * The parent owns a journal in shared memory: it says what to run there, and whatever the child finds out is there too,
+ * counters, position and verdict, also when the child dies in the middle. So a crash, an abort, exit(), a hang and a
+ * runaway of the allocator are verdicts like any other. A child dies with its parent.
+ *
+ * Two kinds of work: one given program (child_run), and a campaign of generated ones that the child makes for itself
+ * (child_campaign, driven by campaign.c).
+ */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include "exec.h"
+#include "generator.h"
+#include "target.h"
+
+#include <sys/types.h>
+
+/* ---- The journal -------------------------------------------------------------------------------------------------- */
+
+#define WINDOW_PROGRAMS 64u /* programs of one worker in one window */
+#define WINDOWS_KEPT 64u    /* how far a worker may run ahead of the slowest one */
+
+/* A campaign is cut into windows, and each window into one part for each worker, so that all of them can stop at the same
+ * place whatever their speed: counts do not depend on time. */
+struct campaign_orders {
+    uint64_t seed;
+    uint64_t first;               /* index of the campaign's first program */
+    uint64_t programs;            /* how many in all, UINT64_MAX: no bound */
+    uint32_t worker, workers;     /* this one, of how many */
+    volatile uint64_t last_window;/* stop after this one; may be lowered while they run */
+    volatile uint64_t slowest;    /* windows that every worker has finished */
+    volatile uint64_t done;       /* windows that this worker has finished */
+    volatile uint64_t index;      /* the program that is running, or failed */
+    struct exec_counters kept[WINDOWS_KEPT]; /* as they were at the end of window w, in place w % WINDOWS_KEPT */
+};
+
+enum journal_state { JOURNAL_IDLE, JOURNAL_RUNNING, JOURNAL_DONE };
+
+struct journal {
+    struct target target;
+    uint64_t request_max;
+    volatile uint32_t state;
+    volatile uint64_t started;  /* programs begun: a heartbeat */
+    struct exec_position position;
+    struct exec_counters counters;
+    struct verdict verdict;
+    bool thorough, record;
+    int signal_number;          /* of a fault that the child saw itself, else 0 */
+    char error[256];            /* why the child could not begin; empty if it could */
+    struct campaign_orders campaign;
+    struct program program;
+    struct trace trace;
+};
+
+/* ---- Children ------------------------------------------------------------------------------------------------------ */
+
+struct child_limits {
+    double timeout;        /* CPU seconds for one program, and twenty times that of wall time */
+    uint64_t memory_bytes; /* resident */
+    uint64_t request_max;  /* exec's */
+};
+
+struct child {
+    struct child_limits limits;
+    struct target target;
+    struct journal *journal;
+    int journal_fd, socket;
+    pid_t pid;             /* 0: none is running */
+    /* of the watch over the running program */
+    uint64_t watched;      /* journal's `started` when looked at last */
+    double cpu_then, wall_then;
+};
+
+/* Prepares a child; starts nothing yet. 0, or -1 with a line in `error` if and only if there is no shared memory. */
+int child_open(struct child *c, const struct target *target, const struct child_limits *limits, char *error, size_t size);
+void child_close(struct child *c);
+
+/* Ends the process, if any; the next call starts another. */
+void child_kill(struct child *c);
+
+struct child_result {
+    struct verdict verdict;
+    int signal_number, exit_status; /* for CRASH, ABORT; for EXIT */
+};
+
+/* Runs one program, in a new process if none is running. The result's verdict is ERROR if the child could not be
+ * started or the library not be opened. With `record` the trace is in journal->trace afterwards. */
+void child_run(struct child *c, const struct program *p, bool thorough, bool record, struct child_result *result);
+
+/* Begins a campaign by the journal's orders; 0 or -1 as child_run's ERROR, with the reason in journal->error. */
+int child_begin_campaign(struct child *c);
+
+/* Waits for at most `seconds` for something to happen. True if the work has ended, with *result filled. */
+bool child_wait(struct child *c, double seconds, struct child_result *result);
+
+/* The worker's main, in a process that preload_exec started with these arguments: "__worker" JOURNAL_FD SOCKET_FD. */
+#define WORKER_WORD "__worker"
+int child_worker_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,204 @@
+/* investigate.c: from a failing program to a finding that a person can use; campaign.h is the manual. */
+#include "campaign.h"
+
+#include "minimise.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TRIES_OWN_HEAP 3000u /* candidates where a heap is made afresh in microseconds, */
+#define TRIES_OWN_PROCESS 400u /* where it takes a process, */
+#define TRIES_SLOW 60u       /* and where each failing one runs into a limit */
+#define REPEATS 5u
+
+struct judge {
+    struct child child;
+    bool own_process; /* every candidate gets a process of its own: the heap cannot be made afresh */
+    bool thorough;
+    enum rule rule;
+    enum op_kind kind;
+    struct child_result last;
+};
+
+/* The operation in which a verdict fell; OP_KINDS at the end of a program. */
+static enum op_kind kind_of(const struct program *p, const struct verdict *v)
+{
+    return v->op < p->op_count ? (enum op_kind)p->ops[v->op].kind : OP_KINDS;
+}
+
+static bool run(struct judge *j, const struct program *p, bool thorough)
+{
+    if (j->own_process) child_kill(&j->child);
+    child_run(&j->child, p, thorough, true, &j->last);
+    return j->last.verdict.kind == VERDICT_FAIL;
+}
+
+static bool fails_alike(void *context, const struct program *p, struct verdict *verdict)
+{
+    struct judge *j = context;
+    if (!run(j, p, j->thorough)) return false;
+    *verdict = j->last.verdict;
+    return j->last.verdict.rule == j->rule && kind_of(p, verdict) == j->kind;
+}
+
+static bool judge_open(struct judge *j, const struct target *target, const struct child_limits *limits, char *error, size_t size)
+{
+    *j = (struct judge){.own_process = target->contract.backing == BACKING_HOST};
+    return child_open(&j->child, target, limits, error, size) == 0;
+}
+
+/* Runs the program as it is: with every block verified after every call, which names the guilty one; else as it was
+ * found. What it shows now is what will be minimised. */
+static bool shows_itself(struct judge *j, struct finding *f)
+{
+    j->thorough = true;
+    if (!run(j, &f->program, true)) {
+        j->thorough = false;
+        if (j->last.verdict.kind == VERDICT_ERROR || !run(j, &f->program, false)) return false;
+    }
+    f->verdict = j->last.verdict;
+    return true;
+}
+
+static void shrink(struct judge *j, struct finding *f, const struct child_limits *limits, const bool *stop)
+{
+    bool slow = f->verdict.rule == RULE_HANG || f->verdict.rule == RULE_RUNAWAY;
+    struct minimiser m = {.fails = fails_alike,
+                          .context = j,
+                          .trace = &j->child.journal->trace,
+                          .stop = stop,
+                          .tries_max = slow ? TRIES_SLOW : j->own_process ? TRIES_OWN_PROCESS : TRIES_OWN_HEAP};
+    j->rule = f->verdict.rule;
+    j->kind = kind_of(&f->program, &f->verdict);
+    if (slow) j->child.limits.timeout = limits->timeout / 10;
+    minimise(&m, &f->program, &f->verdict);
+    j->child.limits.timeout = limits->timeout;
+    f->minimised = !stop || !*stop;
+}
+
+/* Runs the final program a few times in fresh processes: how often it fails alike, and the trace to show. */
+static void repeat(struct judge *j, struct finding *f)
+{
+    for (f->repeats = f->repeated = 0; f->repeats < REPEATS; f->repeats++) {
+        struct verdict v;
+        child_kill(&j->child);
+        if (!fails_alike(j, &f->program, &v)) continue;
+        f->repeated++;
+        f->verdict = v;
+        f->trace = j->child.journal->trace;
+        f->signal_number = j->last.signal_number;
+        f->exit_status = j->last.exit_status;
+        if (v.rule == RULE_HANG || v.rule == RULE_RUNAWAY) {
+            f->repeats++;
+            break; /* each takes its whole limit */
+        }
+    }
+}
+
+bool campaign_minimise(const struct target *target, const struct child_limits *limits, const volatile bool *interrupted,
+                       struct finding *f)
+{
+    struct judge j;
+    char error[VERDICT_TEXT_MAX];
+    f->target = target;
+    f->original_ops = f->program.op_count;
+    if (!judge_open(&j, target, limits, error, sizeof error)) {
+        f->verdict = (struct verdict){.kind = VERDICT_ERROR};
+        snprintf(f->verdict.seen, sizeof f->verdict.seen, "%s", error);
+        return false;
+    }
+    bool shown = shows_itself(&j, f);
+    if (shown) {
+        shrink(&j, f, limits, (const bool *)interrupted);
+        repeat(&j, f);
+    } else {
+        f->verdict = j.last.verdict;
+    }
+    child_close(&j.child);
+    return shown;
+}
+
+/* ---- Programs that need those before them ---------------------------------------------------------------------------------- */
+
+/* The program that the same worker ran before this one; false if it was its first. */
+static bool previous(const struct campaign *c, uint64_t *index)
+{
+    uint64_t i = *index - c->first;
+    if (i % WINDOW_PROGRAMS) {
+        --*index;
+        return true;
+    }
+    uint64_t back = (uint64_t)(c->jobs - 1) * WINDOW_PROGRAMS + 1;
+    if (i < back) return false;
+    *index -= back;
+    return true;
+}
+
+/* Appends a program to another, which then frees everything; false if it does not fit. */
+static bool append(struct program *all, const struct program *p)
+{
+    const struct op free_all = {.kind = OP_FREE, .count = PROGRAM_SLOTS, .stride = 1};
+    if (all->op_count + p->op_count + 1 > PROGRAM_OPS_MAX) return false;
+    memcpy(all->ops + all->op_count, p->ops, p->op_count * sizeof *p->ops);
+    all->op_count += p->op_count;
+    all->ops[all->op_count++] = free_all;
+    return true;
+}
+
+/* The failing program behind as many of its predecessors as it takes, and as fit. */
+static bool with_history(struct judge *j, const struct campaign *c, uint64_t failing, struct finding *f)
+{
+    struct generator g;
+    generator_init(&g, c->target, c->seed);
+    for (unsigned depth = 1; depth <= 64; depth *= 2) {
+        uint64_t first = failing;
+        unsigned had = 0;
+        while (had < depth && previous(c, &first)) had++;
+        program_clear(&f->program);
+        bool fits = true;
+        for (uint64_t i = first; fits; i++) {
+            static struct program one; /* too large for the stack of every system */
+            generator_program(&g, i, &one);
+            f->program.heap = one.heap;
+            fits = append(&f->program, &one);
+            if (i == failing) break;
+            if ((i + 1 - c->first) % WINDOW_PROGRAMS == 0) i += (uint64_t)(c->jobs - 1) * WINDOW_PROGRAMS;
+        }
+        f->program.heap.course = COURSE_PLAIN;
+        if (!fits) return false;
+        if (shows_itself(j, f)) return f->needs_history = true;
+        if (had < depth) return false;
+    }
+    return false;
+}
+
+bool campaign_investigate(const struct campaign *c, const struct campaign_result *r, bool minimised, struct finding *f)
+{
+    struct judge j;
+    char error[VERDICT_TEXT_MAX];
+    struct generator g;
+    generator_init(&g, c->target, c->seed);
+    memset(f, 0, sizeof *f);
+    f->target = c->target;
+    f->index = r->index;
+    f->seed = c->seed;
+    f->verdict = r->failure.verdict;
+    f->signal_number = r->failure.signal_number;
+    f->exit_status = r->failure.exit_status;
+    generator_program(&g, r->index, &f->program);
+    f->original_ops = f->program.op_count;
+    if (!judge_open(&j, c->target, &c->limits, error, sizeof error)) return false;
+    bool shown = shows_itself(&j, f) || (j.own_process && with_history(&j, c, r->index, f));
+    if (shown) {
+        if (minimised) shrink(&j, f, &c->limits, (const bool *)c->interrupted);
+        j.rule = f->verdict.rule;
+        j.kind = kind_of(&f->program, &f->verdict);
+        repeat(&j, f);
+    } else {
+        generator_program(&g, r->index, &f->program);
+        f->repeats = REPEATS; /* told as it is: found once, and not again */
+        f->needs_history = j.own_process;
+    }
+    child_close(&j.child);
+    return true;
+}

@@ -1,0 +1,67 @@
+/* main.c: assay, the allocator test bench. docs/ARCHITECTURE.md shows how the parts fit together. */
+#include "probe.h"
+#include "verbs.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VERSION "0.1.0"
+
+volatile bool interrupted;
+
+static void on_interrupt(int number)
+{
+    if (interrupted) signal(number, SIG_DFL);
+    interrupted = true;
+}
+
+void watch_interrupts(void)
+{
+    struct sigaction act = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int complain(const char *format, ...)
+{
+    va_list arguments;
+    fputs("assay: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    return STATUS_NOT_JUDGED;
+}
+
+struct child_limits limits_of(const struct options *o)
+{
+    return (struct child_limits){.timeout = o->timeout, .memory_bytes = o->memory, .request_max = o->max_size};
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const struct options *o);
+} verbs[] = {
+    {"list", verb_list}, {"check", verb_check}, {"replay", verb_replay}, {"minimize", verb_minimize}, {"show", verb_show},
+};
+
+int main(int argc, char **argv)
+{
+    struct options o;
+    char error[1024];
+    /* Ourselves again, as a process that holds the allocator under test. */
+    if (argc > 1 && strcmp(argv[1], PROBE_WORD) == 0) return target_probe_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], WORKER_WORD) == 0) return child_worker_main(argc, argv);
+    if (options_parse(&o, argc, argv, error, sizeof error)) return complain("%s", error);
+    if (o.version) return puts("assay " VERSION) < 0;
+    if (o.help || !o.verb) {
+        options_usage(stdout, o.verb);
+        return 0;
+    }
+    for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verbs[i].name, o.verb) == 0) return verbs[i].run(&o);
+    return complain("%s: not part of this version; `assay --help` lists what is", o.verb);
+}

@@ -1,0 +1,59 @@
+/* options.h: the command line of every verb, as data.
+ *
+ *     struct options o;
+ *     char error[512];
+ *     if (options_parse(&o, argc, argv, error, sizeof error) != 0) {
+ *         fprintf(stderr, "assay: %s\n", error);
+ *         return 2;
+ *     }
+ *     if (o.help) return options_usage(stdout, o.verb), 0;
+ *
+ * Options and operands come in any order, `--` ends the options, `--opt=value` is `--opt value`. For `record` the first
+ * operand ends them too: what follows belongs to the command.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "report.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum show_as { SHOW_TEXT, SHOW_C, SHOW_HTML };
+
+struct options {
+    const char *verb;    /* one of the verbs, exactly as the table spells it; NULL with --help or --version alone */
+    char **operands;     /* NULL-terminated, inside argv, whose order is changed for it */
+    unsigned operand_count;
+
+    double seconds;      /* budget; counts if programs is 0 */
+    uint64_t programs;   /* budget; 0: as many as the seconds allow */
+    uint64_t seed;
+    unsigned jobs;       /* worker processes; by default the processors that this process may use */
+    unsigned threads;
+    const char *prefix;  /* NULL: none given */
+    const char *profile; /* NULL: none given */
+    uint64_t max_size;   /* largest request that is filled, bytes */
+    uint64_t memory;     /* what one worker may use before it counts as a runaway, bytes */
+    double timeout;      /* seconds for one program */
+    const char *out;     /* directory for findings */
+    const char *output;  /* file to write; NULL: none given */
+    enum report_format format;
+    enum show_as as;
+    bool quiet;
+    bool names;          /* list: names only */
+    bool all;            /* go on after a finding */
+    bool no_minimize;
+    bool help;           /* asked for: nothing else has been checked then */
+    bool version;        /* as help */
+};
+
+/* Sets the defaults and reads argv[1 …]. 0; or -1 with one line in `error`, without newline and program name. */
+int options_parse(struct options *o, int argc, char **argv, char *error, size_t size);
+
+/* The help of one verb; of the whole program if verb is NULL. */
+void options_usage(FILE *out, const char *verb);
+
+#endif

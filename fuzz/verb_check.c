@@ -1,0 +1,104 @@
+/* verb_check.c: assay check ALLOC: the main job. */
+#include "store.h"
+#include "verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FINDINGS_MAX 64u /* different ones that one run tells, with --all */
+
+static void progress(void *context, const struct exec_counters *c, double seconds, double left)
+{
+    unsigned rules = 0;
+    (void)context;
+    for (unsigned i = RULE_NONE + 1; i < RULE_COUNT; i++) rules += c->checked[i] > 0;
+    fprintf(stderr, "\r%llu programs, %.2f million operations/s, %u rules exercised", (unsigned long long)c->programs,
+            seconds > 0 ? (double)c->operations / seconds / 1e6 : 0, rules);
+    if (left >= 0) fprintf(stderr, ", %.0f s left", left);
+    fputs("\033[K", stderr);
+}
+
+struct known { /* what this run has told already */
+    enum rule rule;
+    int kind;
+};
+
+static bool is_known(const struct known *known, unsigned count, const struct finding *f)
+{
+    int kind = f->verdict.op < f->program.op_count ? f->program.ops[f->verdict.op].kind : OP_KINDS;
+    for (unsigned i = 0; i < count; i++)
+        if (known[i].rule == f->verdict.rule && known[i].kind == kind) return true;
+    return false;
+}
+
+static void add(struct exec_counters *sum, const struct exec_counters *more)
+{
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)more;
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) to[i] += from[i];
+}
+
+static int run(const struct options *o, const struct target *t, struct report *r, struct finding *f)
+{
+    static struct summary s;
+    struct known known[FINDINGS_MAX];
+    struct campaign c = {.target = t,
+                         .limits = limits_of(o),
+                         .seed = o->seed,
+                         .programs = o->programs,
+                         .seconds = o->seconds,
+                         .jobs = o->jobs < CAMPAIGN_JOBS_MAX ? o->jobs : CAMPAIGN_JOBS_MAX,
+                         .interrupted = &interrupted,
+                         .progress = isatty(STDERR_FILENO) && !o->quiet ? progress : NULL};
+    char error[512];
+    double seconds = 0;
+    s = (struct summary){.target = t, .seed = o->seed, .command = "check", .seconds = -1};
+    for (bool more = true; more;) {
+        struct campaign_result result;
+        campaign_run(&c, &result);
+        if (c.progress) fputs("\r\033[K", stderr);
+        add(&s.counters, &result.counters);
+        seconds += result.seconds;
+        s.interrupted = result.interrupted || interrupted;
+        if (result.end == CAMPAIGN_ERROR) return complain("%s", result.error);
+        if (result.end == CAMPAIGN_PASS) break;
+        campaign_investigate(&c, &result, !o->no_minimize, f);
+        if (s.findings < FINDINGS_MAX && !is_known(known, s.findings, f)) {
+            known[s.findings++] = (struct known){
+                f->verdict.rule, f->verdict.op < f->program.op_count ? f->program.ops[f->verdict.op].kind : OP_KINDS};
+            if (store_finding(o->out, f, error, sizeof error))
+                complain("%s; the program is in the report instead", error);
+            report_finding(r, f);
+            fflush(r->out);
+        }
+        uint64_t used = result.index + 1 - c.first;
+        more = o->all && !interrupted && (o->programs ? c.programs > used : c.seconds > result.seconds);
+        c.first = result.index + 1;
+        c.seconds -= result.seconds;
+        if (o->programs) c.programs -= used;
+    }
+    s.verdict = s.findings ? VERDICT_FAIL : VERDICT_PASS;
+    /* A count of programs is a measure that does not depend on the machine; then nothing else in the report does. */
+    if (!o->programs && !s.findings) s.seconds = seconds;
+    if (report_end(r, &s)) return complain("cannot write the report; its findings are in %s", o->out);
+    return s.findings ? STATUS_BROKEN : STATUS_HELD;
+}
+
+int verb_check(const struct options *o)
+{
+    static struct target t;
+    char error[1024];
+    if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
+    if (store_open(o->out, error, sizeof error)) return complain("%s", error);
+    struct finding *f = malloc(sizeof *f);
+    if (!f) return complain("no memory");
+    struct report r = {.format = o->format, .out = stdout, .quiet = o->quiet};
+    watch_interrupts();
+    report_begin(&r);
+    int status = run(o, &t, &r, f);
+    store_close(o->out);
+    free(f);
+    return status;
+}

@@ -1,0 +1,112 @@
+/* verb_replay.c: assay replay ALLOC FILE|DIR…: corpus files and findings, run again. */
+#include "store.h"
+#include "verbs.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct replay {
+    const struct options *o;
+    struct child child;
+    struct report report;
+    struct summary summary;
+    struct finding *finding;
+    int status;
+};
+
+static void replay_file(struct replay *r, const char *path)
+{
+    struct finding *f = r->finding;
+    char error[4400];
+    memset(f, 0, sizeof *f);
+    if (store_program(path, &f->program, error, sizeof error)) {
+        r->status = complain("%s", error);
+        return;
+    }
+    struct child_result result;
+    f->target = r->summary.target;
+    f->original_ops = f->program.op_count;
+    f->minimised = true;
+    f->repeats = f->repeated = 1;
+    snprintf(f->path, sizeof f->path, "%s", path);
+    /* As minimising does it: with every block verified after every call, and as a campaign runs it. */
+    bool own_process = f->target->contract.backing == BACKING_HOST;
+    for (int thorough = 1; thorough >= 0; thorough--) {
+        if (own_process) child_kill(&r->child);
+        child_run(&r->child, &f->program, thorough, true, &result);
+        if (result.verdict.kind != VERDICT_PASS) break;
+    }
+    if (result.verdict.kind == VERDICT_ERROR) r->status = complain("%s: %s", path, result.verdict.seen);
+    if (result.verdict.kind != VERDICT_FAIL) return;
+    f->verdict = result.verdict;
+    f->signal_number = result.signal_number;
+    f->exit_status = result.exit_status;
+    f->trace = r->child.journal->trace;
+    r->summary.findings++;
+    report_finding(&r->report, f);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+static bool is_program_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && (strcmp(dot, ".ops") == 0 || strcmp(dot, ".bin") == 0);
+}
+
+/* Folders are searched in the order of names: every .ops and .bin file below them. */
+static void replay_path(struct replay *r, const char *path, unsigned depth)
+{
+    struct stat st;
+    struct dirent **entries;
+    if (interrupted || depth > 16) return;
+    if (stat(path, &st) || !S_ISDIR(st.st_mode)) {
+        replay_file(r, path);
+        return;
+    }
+    int count = scandir(path, &entries, NULL, by_name);
+    if (count < 0) {
+        r->status = complain("cannot read the folder %s", path);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        char below[4096];
+        const char *name = entries[i]->d_name;
+        snprintf(below, sizeof below, "%s/%s", path, name);
+        bool folder = stat(below, &st) == 0 && S_ISDIR(st.st_mode);
+        if (name[0] != '.' && (folder || is_program_name(name))) replay_path(r, below, depth + 1);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+int verb_replay(const struct options *o)
+{
+    static struct target t;
+    static struct replay r;
+    char error[1024];
+    if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
+    const struct child_limits limits = limits_of(o);
+    r = (struct replay){.o = o,
+                        .report = {.format = o->format, .out = stdout, .quiet = o->quiet},
+                        .summary = {.target = &t, .seed = o->seed, .seconds = -1, .command = "replay"},
+                        .finding = malloc(sizeof *r.finding)};
+    if (!r.finding) return complain("no memory");
+    if (child_open(&r.child, &t, &limits, error, sizeof error)) return complain("%s", error);
+    watch_interrupts();
+    report_begin(&r.report);
+    for (unsigned i = 1; i < o->operand_count; i++) replay_path(&r, o->operands[i], 0);
+    r.summary.counters = r.child.journal->counters;
+    r.summary.interrupted = interrupted;
+    r.summary.verdict = r.summary.findings ? VERDICT_FAIL : VERDICT_PASS;
+    /* What could not be read was not judged; a rule that was broken is told all the same. */
+    if (r.status) r.summary.message = "some files could not be run";
+    if (r.status && !r.summary.findings) r.summary.verdict = VERDICT_ERROR;
+    if (report_end(&r.report, &r.summary)) r.status = complain("cannot write the report");
+    child_close(&r.child);
+    free(r.finding);
+    return r.summary.findings ? STATUS_BROKEN : r.status;
+}

@@ -1,0 +1,176 @@
+/* worker.c: worker.h is the manual. */
+#include "worker.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FAULT_STACK ((size_t)64 << 10)
+
+/* For the fault handler, which is given nothing else. One process is one worker. */
+static struct {
+    struct journal *journal;
+    struct exec *plain, *thorough, *running;
+} self;
+
+/* ---- Faults ---------------------------------------------------------------------------------------------------------- */
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    signal(number, SIG_DFL);
+    self.journal->signal_number = number;
+    if (self.running) exec_after_fault(self.running, number == SIGABRT ? NULL : info->si_addr);
+    raise(number); /* delivered when this handler returns: the parent sees the true signal */
+}
+
+/* Sanitizers report faults better than we do, and theirs must not be replaced. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+static void watch_faults(void)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    void *p = mmap(NULL, FAULT_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (SANITIZED || p == MAP_FAILED) return;
+    stack_t stack = {.ss_sp = p, .ss_size = FAULT_STACK};
+    sigaltstack(&stack, NULL);
+    struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++) sigaction(faults[i], &act, NULL);
+}
+
+/* What the allocator prints is no part of our output. */
+static void silence(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) return;
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    if (!SANITIZED && !getenv("ASSAY_CHILD_STDERR")) dup2(null, STDERR_FILENO);
+}
+
+/* ---- Work ------------------------------------------------------------------------------------------------------------ */
+
+static struct exec *executor(bool thorough, bool record)
+{
+    struct journal *j = self.journal;
+    struct exec_options o = {.ops = j->target.ops,
+                             .contract = j->target.contract,
+                             .request_max = j->request_max,
+                             .thorough = thorough,
+                             .trace = record ? &j->trace : NULL,
+                             .counters = &j->counters,
+                             .position = &j->position};
+    return exec_open(&o);
+}
+
+static void cannot(const char *what)
+{
+    struct verdict *v = &self.journal->verdict;
+    v->kind = VERDICT_ERROR;
+    strncpy(v->seen, what, sizeof v->seen - 1);
+}
+
+static void run_one(void)
+{
+    struct journal *j = self.journal;
+    struct exec *x = executor(j->thorough, j->record);
+    if (!x) {
+        cannot("no memory for the executor");
+        return;
+    }
+    self.running = x;
+    j->started++;
+    exec_run(x, &j->program, &j->verdict);
+    self.running = NULL;
+    exec_close(x);
+}
+
+/* One window's part of this worker; false if a program failed, or there are no more. */
+static bool run_window(struct exec *x, const struct generator *g, uint64_t window)
+{
+    struct journal *j = self.journal;
+    struct campaign_orders *o = &j->campaign;
+    uint64_t from = (window * o->workers + o->worker) * WINDOW_PROGRAMS;
+    for (uint64_t i = from; i < from + WINDOW_PROGRAMS; i++) {
+        if (i >= o->programs) return false;
+        o->index = o->first + i;
+        j->started++;
+        generator_program(g, o->index, &j->program);
+        exec_run(x, &j->program, &j->verdict);
+        if (j->verdict.kind == VERDICT_FAIL) return false;
+    }
+    return true;
+}
+
+static void run_campaign(void)
+{
+    struct journal *j = self.journal;
+    struct campaign_orders *o = &j->campaign;
+    struct generator g;
+    struct exec *x = executor(false, false);
+    if (!x) {
+        cannot("no memory for the executor");
+        return;
+    }
+    self.running = x;
+    generator_init(&g, &j->target, o->seed);
+    for (uint64_t window = 0; window <= o->last_window; window++) {
+        if (!run_window(x, &g, window)) break;
+        o->kept[window % WINDOWS_KEPT] = j->counters;
+        o->done = window + 1;
+        const struct timespec pause = {.tv_nsec = 200000};
+        while (o->done > o->slowest && o->done - o->slowest > WINDOWS_KEPT / 2 && o->done <= o->last_window) {
+            j->started++; /* waiting is no hang */
+            nanosleep(&pause, NULL);
+        }
+    }
+    self.running = NULL;
+    exec_close(x);
+}
+
+int worker_main(struct journal *j, int socket)
+{
+    struct rlimit no_core = {0, 0};
+    char word;
+    self.journal = j;
+    setrlimit(RLIMIT_CORE, &no_core);
+    if (target_open(&j->target, j->error, sizeof j->error)) return 0;
+    silence();
+    watch_faults();
+    while (recv(socket, &word, 1, 0) == 1) {
+        if (word == WORKER_CAMPAIGN)
+            run_campaign();
+        else
+            run_one();
+        j->state = JOURNAL_DONE;
+        if (send(socket, &word, 1, MSG_NOSIGNAL) != 1) break;
+    }
+    return 0;
+}
+
+int child_worker_main(int argc, char **argv)
+{
+    if (argc != 4) return 2;
+    int journal_fd = atoi(argv[2]), socket = atoi(argv[3]);
+    pid_t parent = getppid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) return 0;
+    void *p = mmap(NULL, sizeof(struct journal), PROT_READ | PROT_WRITE, MAP_SHARED, journal_fd, 0);
+    return p == MAP_FAILED ? 2 : worker_main(p, socket);
+}

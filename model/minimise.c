@@ -1,0 +1,228 @@
+/* minimise.c: minimise.h is the manual. Every candidate is a whole valid program, so order matters only for speed:
+ * what removes most comes first. */
+#include "minimise.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+struct shrink {
+    struct minimiser *m;
+    struct program *best;
+    struct program *candidate;
+    struct verdict *verdict;
+};
+
+static bool spent(const struct shrink *s) { return s->m->tries >= s->m->tries_max || (s->m->stop && *s->m->stop); }
+
+/* Copies what there is of the best program, and not the whole array. */
+static void copy(struct program *to, const struct program *from)
+{
+    to->heap = from->heap;
+    to->op_count = from->op_count;
+    memcpy(to->ops, from->ops, from->op_count * sizeof *from->ops);
+}
+
+/* Runs the candidate; keeps it if it fails. */
+static bool try(struct shrink *s)
+{
+    struct verdict v;
+    program_normalise(s->candidate);
+    if (spent(s) || program_equal(s->candidate, s->best)) return false;
+    s->m->tries++;
+    if (!s->m->fails(s->m->context, s->candidate, &v)) return false;
+    copy(s->best, s->candidate);
+    *s->verdict = v;
+    return true;
+}
+
+/* ---- Fewer operations -------------------------------------------------------------------------------------------------- */
+
+static void cut(struct shrink *s, uint32_t from, uint32_t count)
+{
+    struct program *c = s->candidate;
+    copy(c, s->best);
+    memmove(c->ops + from, c->ops + from + count, (c->op_count - from - count) * sizeof *c->ops);
+    c->op_count -= count;
+}
+
+static bool fewer_ops(struct shrink *s)
+{
+    bool any = false;
+    if (s->verdict->op + 1 < s->best->op_count) {
+        cut(s, s->verdict->op + 1, s->best->op_count - s->verdict->op - 1);
+        any |= try(s);
+    }
+    for (uint32_t size = (s->best->op_count + 1) / 2; size; size /= 2)
+        for (uint32_t end = s->best->op_count; end && !spent(s);) {
+            uint32_t count = end < size ? end : size;
+            cut(s, end - count, count);
+            any |= try(s);
+            end -= count;
+            if (end > s->best->op_count) end = s->best->op_count;
+        }
+    return any;
+}
+
+/* ---- Simpler operations ------------------------------------------------------------------------------------------------ */
+
+static struct op *edit(struct shrink *s, uint32_t i)
+{
+    copy(s->candidate, s->best);
+    return &s->candidate->ops[i];
+}
+
+/* Lowers one number towards `floor` by bisection; `set` writes it into the candidate. */
+static bool lower(struct shrink *s, uint32_t i, uint64_t now, uint64_t floor, void (*set)(struct op *, uint64_t))
+{
+    bool any = false;
+    while (now > floor && !spent(s)) {
+        set(edit(s, i), floor);
+        if (try(s)) return true;
+        uint64_t middle = floor + (now - floor) / 2;
+        if (middle == floor) break;
+        set(edit(s, i), middle);
+        if (try(s)) {
+            now = middle;
+            any = true;
+        } else {
+            floor = middle;
+        }
+    }
+    return any;
+}
+
+static void set_a(struct op *op, uint64_t v) { op->a = v; }
+static void set_b(struct op *op, uint64_t v) { op->b = v; }
+static void set_count(struct op *op, uint64_t v) { op->count = (uint16_t)v; }
+
+/* The plainest operation that does the same kind of thing. */
+static enum op_kind plainer(enum op_kind kind)
+{
+    switch (kind) {
+    case OP_CALLOC:
+    case OP_ALIGNED_ALLOC:
+    case OP_POSIX_MEMALIGN:
+    case OP_MEMALIGN:
+    case OP_REALLOC: return OP_MALLOC;
+    case OP_REALLOCARRAY: return OP_REALLOC;
+    case OP_FREE_SIZED:
+    case OP_FREE_ALIGNED_SIZED: return OP_FREE;
+    default: return kind;
+    }
+}
+
+/* What a size came to in the last run, if the trace knows. */
+static bool evaluated(const struct shrink *s, uint32_t i, uint64_t *a)
+{
+    const struct trace *t = s->m->trace;
+    for (uint32_t e = t ? t->event_count : 0; e-- > 0;)
+        if (t->events[e].op == i) {
+            *a = t->events[e].size;
+            return true;
+        }
+    return false;
+}
+
+static bool simpler_sizes(struct shrink *s, uint32_t i)
+{
+    struct op *op = &s->best->ops[i];
+    bool any = false;
+    uint64_t a;
+    if (op->a_kind != SIZE_LITERAL && op->count == 1 && evaluated(s, i, &a)) {
+        struct op *e = edit(s, i);
+        e->a_kind = SIZE_LITERAL;
+        e->a = a;
+        any |= try(s);
+    }
+    if (op->step) {
+        edit(s, i)->step = 0;
+        any |= try(s);
+    }
+    if (op->a_kind == SIZE_LITERAL || op->a_kind == SIZE_TOP) any |= lower(s, i, op->a, 0, set_a);
+    if (op->b_kind == SIZE_LITERAL && op->b > 1) {
+        /* An alignment stays a power of two; anything else shrinks like a size. */
+        bool power = !(op->b & (op->b - 1));
+        for (uint64_t b = 1; power && b < op->b && !spent(s); b *= 2) {
+            edit(s, i)->b = b;
+            if (!try(s)) continue;
+            any = true;
+            break;
+        }
+        if (!power) any |= lower(s, i, op->b, 0, set_b);
+    }
+    return any;
+}
+
+static bool simpler_ops(struct shrink *s)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < s->best->op_count && !spent(s); i++) {
+        const struct op *op = &s->best->ops[i];
+        if (op->count > 1) any |= lower(s, i, op->count, 1, set_count);
+        if (plainer(op->kind) != op->kind) {
+            struct op *e = edit(s, i);
+            e->kind = (uint8_t)plainer(op->kind);
+            any |= try(s);
+        }
+        any |= simpler_sizes(s, i);
+    }
+    return any;
+}
+
+/* Slots numbered from 0 in the order in which they appear, runs and references included. */
+static bool lower_slots(struct shrink *s)
+{
+    static const uint32_t rounds = PROGRAM_SLOTS;
+    bool any = false;
+    for (uint32_t i = 0; i < s->best->op_count && !spent(s); i++) {
+        uint16_t from = s->best->ops[i].slot, to = 0;
+        for (uint32_t k = 0; k < i; k++)
+            if (s->best->ops[k].slot >= to && s->best->ops[k].slot < from)
+                to = (uint16_t)(s->best->ops[k].slot + (s->best->ops[k].stride >= 0 ? s->best->ops[k].count : 1));
+        if (to >= from || to >= rounds) continue;
+        copy(s->candidate, s->best);
+        for (uint32_t k = 0; k < s->candidate->op_count; k++) {
+            if (s->candidate->ops[k].slot == from) s->candidate->ops[k].slot = to;
+            if (s->candidate->ops[k].ref == from) s->candidate->ops[k].ref = to;
+        }
+        any |= try(s);
+    }
+    return any;
+}
+
+/* ---- Plainer heap --------------------------------------------------------------------------------------------------------- */
+
+static bool plainer_heap(struct shrink *s)
+{
+    bool any = false;
+    struct heap_geometry *h = &s->candidate->heap;
+#define TRY_FIELD(field, value) (copy(s->candidate, s->best), h->field = (value), try(s))
+    any |= TRY_FIELD(course, COURSE_PLAIN);
+    any |= TRY_FIELD(fail, 0);
+    any |= TRY_FIELD(fence, FENCE_ENDS);
+    any |= TRY_FIELD(place, PLACE_HIGH);
+    any |= TRY_FIELD(dirty, DIRTY_ZERO);
+    any |= TRY_FIELD(seed, 0);
+    any |= TRY_FIELD(size, HEAP_SIZE_DEFAULT);
+    for (uint64_t size = 64; size < s->best->heap.size && !spent(s); size *= 2)
+        if (TRY_FIELD(size, size)) {
+            any = true;
+            break;
+        }
+#undef TRY_FIELD
+    return any;
+}
+
+void minimise(struct minimiser *m, struct program *p, struct verdict *verdict)
+{
+    void *space = mmap(NULL, sizeof(struct program), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (space == MAP_FAILED) return; /* the program is as good as it was */
+    struct shrink s = {.m = m, .best = p, .candidate = space, .verdict = verdict};
+    for (bool more = true; more && !spent(&s);) {
+        more = fewer_ops(&s);
+        more |= plainer_heap(&s);
+        more |= simpler_ops(&s);
+        more |= lower_slots(&s);
+    }
+    munmap(space, sizeof(struct program));
+}
