@@ -8,7 +8,6 @@
  * The bookkeeping is one mapping made with the window and taken down with it; its size is that of the window divided by
  * the size of a page, but only what is touched costs memory.
  */
-#define _GNU_SOURCE 1
 #include "backing_internal.h"
 
 #include <errno.h>
@@ -19,8 +18,8 @@
 #include <unistd.h>
 
 struct pages {
-    size_t bytes;        /* of this record and its map */
-    size_t first, last;  /* pages [first, last) have been touched */
+    size_t bytes;       /* of this record and its map */
+    size_t first, last; /* pages [first, last) have been touched */
     bool files_dirty[LENDER_FILES];
     unsigned char holds[]; /* 1 for a page that holds a real one */
 };
@@ -136,7 +135,7 @@ static int pages_unmap(struct backing *b, void *at, size_t length)
     return error;
 }
 
-/* ---- Life --------------------------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 int lender_pages_fresh(struct lender *l)
 {

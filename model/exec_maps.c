@@ -12,11 +12,11 @@
 #include <errno.h>
 
 #define SAMPLE_PAGES 4u
-#define ALIASES_MAX 4u      /* other mappings of a file's page that are read after a store */
-#define SEARCH_PAGES 1024u  /* ... looked for among so many */
-#define FINISH_PAGES 4096u  /* verified when the program ends */
+#define ALIASES_MAX 4u     /* other mappings of a file's page that are read after a store */
+#define SEARCH_PAGES 1024u /* ... looked for among so many */
+#define FINISH_PAGES 4096u /* verified when the program ends */
 
-/* ---- The model's memory ---------------------------------------------------------------------------------------------- */
+/* ---- The model's memory ------------------------------------------------------------------------------------------ */
 
 static struct map_model *model_of(struct exec *x)
 {
@@ -48,7 +48,7 @@ static uint64_t own_pages(const struct exec *x)
     return held > x->maps->mapped_pages ? held - x->maps->mapped_pages : 0;
 }
 
-/* ---- Reading pages ------------------------------------------------------------------------------------------------ */
+/* ---- Reading pages ----------------------------------------------------------------------------------------------- */
 
 static unsigned char *address_of(const struct map_model *m, uint64_t page) { return m->base + page * m->page_bytes; }
 
@@ -106,7 +106,7 @@ static bool holds_blocks(const struct exec *x, const struct map_range *range)
     return x->model.live > 0 && shadow_next_owned(&x->model.shadow, from, to) < to;
 }
 
-/* ---- mmap and munmap ------------------------------------------------------------------------------------------------ */
+/* ---- mmap and munmap --------------------------------------------------------------------------------------------- */
 
 static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
@@ -134,7 +134,8 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
     exec_checked(x, q.flags & MAPPING_FIXED ? RULE_A45 : RULE_A43);
     struct ruling ruling = map_judge_mmap(m, &q, &seen);
     if (ruling.rule != RULE_NONE && seen.failed)
-        return exec_fail(x, ruling.rule, NULL, ruling.expected, "MAP_FAILED with errno %d for %zu bytes", seen.error, q.length);
+        return exec_fail(x, ruling.rule, NULL, ruling.expected, "MAP_FAILED with errno %d for %zu bytes", seen.error,
+                         q.length);
     if (ruling.rule != RULE_NONE)
         return exec_fail(x, ruling.rule, result, ruling.expected, "offset %lld for %zu bytes",
                          (long long)((uintptr_t)result - (uintptr_t)m->base), q.length);
@@ -170,9 +171,9 @@ static bool step_munmap(struct exec *x, const struct op *op, unsigned slot, uint
     struct ruling ruling = map_judge_munmap(m, &q, &seen);
     if (result != 0 && result != -1) ruling = ruling_broken(RULE_A46, "munmap returns 0 or -1");
     if (ruling.rule != RULE_NONE)
-        return exec_fail(x, ruling.rule, (void *)q.address, ruling.expected, "%d with errno %d for %zu bytes at offset %llu",
-                         result, seen.failed ? seen.error : 0, q.length,
-                         (unsigned long long)(q.address - (uintptr_t)m->base));
+        return exec_fail(x, ruling.rule, (void *)q.address, ruling.expected,
+                         "%d with errno %d for %zu bytes at offset %llu", result, seen.failed ? seen.error : 0,
+                         q.length, (unsigned long long)(q.address - (uintptr_t)m->base));
     if (!legal) return true;
     if (seen.failed)
         return check_neighbour(x, range.page, RULE_A46) && check_neighbour(x, range.page + range.count - 1, RULE_A46);
@@ -181,7 +182,7 @@ static bool step_munmap(struct exec *x, const struct op *op, unsigned slot, uint
     return check_range(x, &range, RULE_A46, RULE_A46);
 }
 
-/* ---- Stores ---------------------------------------------------------------------------------------------------------- */
+/* ---- Stores ------------------------------------------------------------------------------------------------------ */
 
 /* The file itself holds what the model says. */
 static bool check_file(struct exec *x, unsigned file, uint32_t file_page)

@@ -1,7 +1,7 @@
 /* test_alloca.c: what the simulated stack imitates, held against the compiler's own alloca (A30-A34).
  *
- * alloca cannot be replaced from outside, so it is probed by functions that use it. They are kept out of line, because a
- * function that is inlined has no frame of its own.
+ * alloca cannot be replaced from outside, so it is probed by functions that use it. They are kept out of line, because
+ * a function that is inlined has no frame of its own.
  */
 #include <alloca.h>
 #include <setjmp.h>

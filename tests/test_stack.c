@@ -28,8 +28,8 @@ static struct backing backing;
 static void open_stack(size_t skew, size_t size)
 {
     assert_true(alloc_stack.state_size <= sizeof heap);
-    backing = (struct backing){.kind = BACKING_REGION, .base = memory + skew, .size = size, .page_bytes = 4096,
-                               .report = count_report};
+    backing = (struct backing){
+        .kind = BACKING_REGION, .base = memory + skew, .size = size, .page_bytes = 4096, .report = count_report};
     memset(heap, 0, sizeof heap);
     reports = 0;
     assert_int_equal(alloc_stack.init(heap, &backing), 0);
@@ -112,7 +112,10 @@ static void tiny_regions_are_refused_or_empty(void **state)
     (void)state;
     for (size_t skew = 0; skew < ALIGN; skew++)
         for (size_t size = 1; size < 4 * ALIGN; size++) {
-            backing = (struct backing){.kind = BACKING_REGION, .base = memory + skew, .size = size, .page_bytes = 4096,
+            backing = (struct backing){.kind = BACKING_REGION,
+                                       .base = memory + skew,
+                                       .size = size,
+                                       .page_bytes = 4096,
                                        .report = count_report};
             int error = alloc_stack.init(heap, &backing);
             if (size >= alloc_stack.contract.size_min_bytes) assert_int_equal(error, 0);
