@@ -4,6 +4,7 @@
  * model judges, bytes that came are verified as fresh or kept (A39), and the break's last page is probed (A35).
  */
 #include "break_model.h"
+#include "exec_groups.h"
 #include "outcome.h"
 
 #include <errno.h>
@@ -145,4 +146,10 @@ bool exec_break_finish(struct exec *x)
 {
     if (x->breaks == NULL || x->lender.face.kind != BACKING_BREAK) return true;
     return follow(x) && verify(x, 0, break_page_end(x->breaks, x->breaks->current));
+}
+
+void exec_break_close(struct exec *x)
+{
+    exec_release(x->breaks, sizeof *x->breaks);
+    x->breaks = NULL;
 }

@@ -4,6 +4,7 @@
  * the last of them are probed without a signal before anything touches them, and up to SAMPLE_PAGES at each end are
  * verified byte by byte. When the program ends, every page that is still mapped is.
  */
+#include "exec_groups.h"
 #include "map_model.h"
 #include "outcome.h"
 
@@ -34,7 +35,7 @@ void exec_maps_fresh(struct exec *x)
     if (m == NULL || b->kind != BACKING_PAGES) return;
     uint64_t count = b->size / b->page_bytes;
     if (m->capacity < count) {
-        if (m->pages != NULL) exec_release(m->pages, (size_t)m->capacity * sizeof *m->pages);
+        exec_release(m->pages, (size_t)m->capacity * sizeof *m->pages);
         m->pages = exec_memory((size_t)count * sizeof *m->pages);
         m->capacity = m->pages != NULL ? count : 0;
         m->first = m->last = 0; /* the new memory is zeroed */
@@ -262,4 +263,12 @@ bool exec_maps_finish(struct exec *x)
     for (uint64_t page = m->first; page < m->last && page - m->first < FINISH_PAGES; page++)
         if (m->pages[page].content != MAP_NONE && !verify_page(x, page, RULE_NONE)) return false;
     return true;
+}
+
+void exec_maps_close(struct exec *x)
+{
+    if (x->maps == NULL) return;
+    exec_release(x->maps->pages, (size_t)x->maps->capacity * sizeof *x->maps->pages);
+    exec_release(x->maps, sizeof *x->maps);
+    x->maps = NULL;
 }
