@@ -15,7 +15,7 @@
 void exec_frames_fresh(struct exec *x)
 {
     struct frames_model *m = exec_frames_model(x);
-    m->depth = m->block_count = 0;
+    m->depth = m->block_count = m->refusals = 0;
     m->popped = false;
     if (x->ops->frame_push == NULL || x->ops->frame_pop == NULL) return;
     x->ops->frame_push(x->heap);

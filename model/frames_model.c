@@ -45,10 +45,12 @@ bool frames_granted(struct exec *x, unsigned slot, const void *p, size_t request
     return true;
 }
 
-/* The pages around the region still fault: asked when the stack says that it is full, where a guard matters. */
+/* The pages around the region still fault: asked when the stack says that it is full, where a guard matters, but not
+ * every time, because it costs as much as a short program. */
 static bool guards_fault(struct exec *x)
 {
     const struct backing *b = &x->lender.face;
+    if (!has_region(x) || exec_frames_model(x)->refusals++ % 64 != 0) return true;
     const unsigned char *first_page = b->base - (uintptr_t)b->base % b->page_bytes;
     exec_checked(x, RULE_C15);
     if (lender_readable(first_page - 1))
@@ -69,7 +71,7 @@ bool frames_refused(struct exec *x, size_t request)
         return exec_fail(x, RULE_A32, NULL, "a stack that is exceeded reports it", "NULL for %zu bytes, no report",
                          request);
     x->reports_seen = x->lender.reports;
-    if (frames_may_refuse(x, request)) return !has_region(x) || guards_fault(x);
+    if (frames_may_refuse(x, request)) return guards_fault(x);
     unsigned long long room = frames_low(x);
     if (!m->popped)
         return exec_fail(x, RULE_A32, NULL, "a block that fits is granted",
