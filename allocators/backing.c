@@ -88,6 +88,12 @@ static struct span *span_for(struct lender *l, size_t bytes)
 static void soil(const struct lender *l, unsigned char *p, size_t bytes)
 {
     static const unsigned char plain[] = {[DIRT_ZERO] = 0, [DIRT_A5] = 0xA5, [DIRT_FF] = 0xFF};
+    if (bytes > DIRT_BYTES_MAX && (uintptr_t)p % l->face.page_bytes == 0) { /* whole pages: no need to touch them */
+        size_t whole = bytes / l->face.page_bytes * l->face.page_bytes;
+        madvise(p, whole, MADV_DONTNEED);
+        p += whole;
+        bytes -= whole;
+    }
     if (l->geometry.dirt != DIRT_RANDOM) {
         memset(p, plain[l->geometry.dirt], bytes);
         return;

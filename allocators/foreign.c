@@ -4,7 +4,6 @@
  * struct foreign that holds the library's functions. Only init, which is given an empty heap, cannot know its library
  * from its arguments; so there is one init for each of FOREIGN_MAX places.
  */
-#define _GNU_SOURCE
 #include "foreign.h"
 
 #include <dlfcn.h>

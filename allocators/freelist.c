@@ -17,8 +17,8 @@
  *
  * D. E. Knuth, The Art of Computer Programming, vol. 1, 2.5, algorithms A and C, is the source of both ideas. Space lost:
  * one header a block, at most alignment - 1 bytes of rounding, and at most one remainder too small to be a block.
- * Memory is never given back to the break. If somebody else moves the break (A40), what they took stays as a block that
- * is used for ever, and the heap goes on behind it.
+ * Memory is never given back to the break. If somebody else moves the break (A40), the heap goes on behind what they took
+ * in a new segment, which begins with a record of itself; blocks of different segments are never merged.
  */
 #include "alloc.h"
 
@@ -26,9 +26,9 @@
 #include <string.h>
 
 #define ALIGN _Alignof(max_align_t)
-#define USED ((size_t)1)    /* bits below the alignment of every size */
-#define FOREIGN ((size_t)2) /* not ours: taken from the break by somebody else */
-#define FLAGS (USED | FOREIGN)
+#define USED ((size_t)1) /* bits below the alignment of every size */
+#define END ((size_t)2)  /* the block ends a segment that is not the newest: nothing of ours is behind it */
+#define FLAGS (USED | END)
 
 struct header {
     _Alignas(max_align_t) size_t before; /* bytes of the block before this one, 0 for the first */
@@ -39,17 +39,25 @@ struct links { /* of a free block, in its payload */
     struct header *next, *previous;
 };
 
+struct segment { /* a piece of the break without a gap; all but the oldest begin with this record */
+    struct segment *next;
+    struct header *first;
+    unsigned char *end; /* where the last block ends; of the newest segment, heap.end says so */
+};
+
 struct heap {
     struct backing *backing;
-    struct header *first; /* NULL before the first growth */
-    unsigned char *end;   /* where the last block ends: the break, unless somebody else moved it */
-    size_t last;          /* size of the last block: the boundary tag of the end */
-    struct header *free;  /* most recently freed first */
+    struct segment oldest; /* oldest.first is NULL before the first growth */
+    struct segment *newest;
+    unsigned char *end;  /* where the last block ends: the break, unless somebody else moved it */
+    size_t last;         /* size of the last block: the boundary tag of the end */
+    struct header *free; /* most recently freed first */
 };
 
 #define HEADER sizeof(struct header)
+#define RECORD ((sizeof(struct segment) + ALIGN - 1) / ALIGN * ALIGN)
 #define BLOCK_MIN (HEADER + (sizeof(struct links) + ALIGN - 1) / ALIGN * ALIGN)
-_Static_assert(HEADER == ALIGN, "payloads keep the alignment, and any aligned gap can hold a header");
+_Static_assert(HEADER % ALIGN == 0, "payloads keep the alignment");
 _Static_assert(BLOCK_MIN >= HEADER + sizeof(struct links), "a free block can hold its links");
 
 static size_t size_of(const struct header *b) { return b->size & ~FLAGS; }
@@ -92,53 +100,54 @@ static void list_remove(struct heap *h, struct header *b)
         h->free = l->next;
 }
 
-/* Gives b a new size and tells whoever stands behind it. */
+/* Gives b a new size and tells whoever stands behind it. END is among the flags if the new end is an old segment's. */
 static void set_size(struct heap *h, struct header *b, size_t size, size_t flags)
 {
     b->size = size | flags;
     if ((unsigned char *)b + size == h->end)
         h->last = size;
-    else
+    else if (!(flags & END))
         behind(b)->before = size;
 }
 
 static struct header *free_neighbour(const struct heap *h, const struct header *b)
 {
+    if ((b->size & END) || is_last(h, b)) return NULL;
     struct header *next = behind(b);
-    return (unsigned char *)next != h->end && !is_used(next) ? next : NULL;
+    return is_used(next) ? NULL : next;
 }
 
 /* Puts an unlisted block on the free list, merged with its free neighbours. */
 static void release(struct heap *h, struct header *b)
 {
-    size_t size = size_of(b);
+    size_t size = size_of(b), end = b->size & END;
     struct header *next = free_neighbour(h, b);
     if (next) {
         list_remove(h, next);
         size += size_of(next);
+        end = next->size & END;
     }
     /* Cleared before a merge hides this header inside a larger block, so that a second free of it is recognised. */
     b->size &= ~FLAGS;
-    if (b != h->first && !is_used(before(b))) {
+    if (b->before && !is_used(before(b))) {
         b = before(b);
         list_remove(h, b);
         size += size_of(b);
     }
-    set_size(h, b, size, 0);
+    set_size(h, b, size, end);
     list_insert(h, b);
 }
 
 /* Makes the unlisted block b a used one of `size` bytes; what is left over stays free if it can be a block. */
 static void *use(struct heap *h, struct header *b, size_t size)
 {
-    size_t left = size_of(b) - size;
+    size_t left = size_of(b) - size, end = b->size & END;
     if (left < BLOCK_MIN) {
-        set_size(h, b, size_of(b), USED);
+        set_size(h, b, size_of(b), USED | end);
         return payload_of(b);
     }
     struct header *rest = (struct header *)((uintptr_t)b + size);
-    rest->size = left;
-    set_size(h, rest, left, 0);
+    set_size(h, rest, left, end);
     set_size(h, b, size, USED);
     release(h, rest);
     return payload_of(b);
@@ -150,7 +159,7 @@ static struct header *grow(struct heap *h, size_t bytes)
 {
     struct backing *m = h->backing;
     unsigned char *now = m->sbrk(m, 0);
-    if (h->first && now == h->end) {
+    if (h->newest && now == h->end) {
         if (m->sbrk(m, (ptrdiff_t)bytes) == SBRK_FAILED) return NULL;
         struct header *b = (struct header *)h->end;
         h->end += bytes;
@@ -158,30 +167,30 @@ static struct header *grow(struct heap *h, size_t bytes)
         set_size(h, b, bytes, 0);
         return b;
     }
-    /* The first growth, or the first after somebody else's: start at the next aligned address. */
-    size_t pad = (size_t)-(uintptr_t)now & (ALIGN - 1);
-    if (bytes > PTRDIFF_MAX - pad || m->sbrk(m, (ptrdiff_t)(bytes + pad)) == SBRK_FAILED) return NULL;
-    struct header *b = (struct header *)(now + pad);
-    b->before = 0;
-    if (h->first) {
-        struct header *last = (struct header *)(h->end - h->last), *foreign = (struct header *)h->end;
-        foreign->before = h->last;
-        b->before = (size_t)((unsigned char *)b - h->end);
-        foreign->size = b->before | USED | FOREIGN;
-        h->end = (unsigned char *)b + bytes;
-        if (!is_used(last)) list_insert(h, last); /* the wilderness is one no longer */
-    } else {
-        h->first = b;
+    /* A new segment: it starts at the next aligned address, with its record unless it is the first. */
+    size_t pad = (size_t)-(uintptr_t)now & (ALIGN - 1), record = h->newest ? RECORD : 0;
+    if (bytes > PTRDIFF_MAX - pad - record || m->sbrk(m, (ptrdiff_t)(bytes + pad + record)) == SBRK_FAILED) return NULL;
+    struct segment *s = h->newest ? (struct segment *)(now + pad) : &h->oldest;
+    struct header *b = (struct header *)(now + pad + record);
+    struct header *last = h->newest ? (struct header *)(h->end - h->last) : NULL;
+    if (last) {
+        h->newest->end = h->end;
+        h->newest->next = s;
+        last->size |= END;
     }
+    *s = (struct segment){.first = b};
+    h->newest = s;
     h->end = (unsigned char *)b + bytes;
+    b->before = 0;
     set_size(h, b, bytes, 0);
+    if (last && !is_used(last)) list_insert(h, last); /* the wilderness is one no longer */
     return b;
 }
 
 /* An unlisted free block of at least `size` bytes from the end of the heap, or NULL with nothing changed. */
 static struct header *extend(struct heap *h, size_t size)
 {
-    struct header *last = h->first ? (struct header *)(h->end - h->last) : NULL;
+    struct header *last = h->newest ? (struct header *)(h->end - h->last) : NULL;
     if (!last || is_used(last) || h->backing->sbrk(h->backing, 0) != h->end) return grow(h, size);
     if (size > size_of(last)) {
         if (!grow(h, size - size_of(last))) return NULL;
@@ -207,21 +216,32 @@ static void *fl_malloc(void *heap, size_t request)
 
 /* ---- Frees ------------------------------------------------------------------------------------------------------- */
 
-/* The used block whose payload is p; or NULL with the caller's error reported. That a header stands before p is told by
- * its size, which must lead to an end that names the same size; random bytes do not agree so. */
+static const struct segment *segment_of(const struct heap *h, const void *p)
+{
+    const struct segment *s = h->newest ? &h->oldest : NULL;
+    for (; s; s = s->next)
+        if ((uintptr_t)p >= (uintptr_t)s->first && (uintptr_t)p < (uintptr_t)(s->next ? s->end : h->end)) return s;
+    return NULL;
+}
+
+/* Does a block of the heap begin at b? That a header stands there is told by its size, which must lead to a boundary tag
+ * that says the same, or to the end of a segment; random bytes do not agree so. */
+static bool is_block(const struct heap *h, const struct header *b)
+{
+    const struct segment *s = segment_of(h, b);
+    if (!s || (uintptr_t)b % ALIGN) return false;
+    size_t size = size_of(b), room = (size_t)((s->next ? s->end : h->end) - (const unsigned char *)b);
+    if (size < BLOCK_MIN || size % ALIGN || size > room) return false;
+    if (s->next && size == room) return b->size & END;
+    return (size == room ? h->last : behind(b)->before) == size;
+}
+
+/* The used block whose payload is p; or NULL with the caller's error reported. */
 static struct header *block_of(struct heap *h, const void *p)
 {
     struct header *b = header_of(p);
-    enum alloc_report report = REPORT_BAD_FREE;
-    if (h->first && (uintptr_t)p % ALIGN == 0 && (uintptr_t)b >= (uintptr_t)h->first && (uintptr_t)p < (uintptr_t)h->end) {
-        size_t size = size_of(b), room = (size_t)(h->end - (unsigned char *)b);
-        bool sized = size >= BLOCK_MIN && size % ALIGN == 0 && size <= room && !(b->size & FOREIGN);
-        if (sized && (size == room ? h->last : behind(b)->before) == size) {
-            if (is_used(b)) return b;
-            report = REPORT_DOUBLE_FREE;
-        }
-    }
-    h->backing->report(h->backing, report, p);
+    if (is_block(h, b) && is_used(b)) return b;
+    h->backing->report(h->backing, is_block(h, b) ? REPORT_DOUBLE_FREE : REPORT_BAD_FREE, p);
     return NULL;
 }
 
@@ -276,7 +296,7 @@ static bool resize_in_place(struct heap *h, struct header *b, size_t size)
     size_t have = size_of(b);
     if (have < size) {
         struct header *next = free_neighbour(h, b);
-        size_t with_next = have + (next ? size_of(next) : 0);
+        size_t with_next = have + (next ? size_of(next) : 0), end = (next ? next : b)->size & END;
         bool at_end = (unsigned char *)b + with_next == h->end;
         if (with_next >= size) {
             if (next) list_remove(h, next);
@@ -284,7 +304,7 @@ static bool resize_in_place(struct heap *h, struct header *b, size_t size)
             if (!at_end || h->backing->sbrk(h->backing, 0) != h->end || !grow(h, size - with_next)) return false;
             with_next = size; /* over the wilderness, which is on no list */
         }
-        set_size(h, b, with_next, USED);
+        set_size(h, b, with_next, USED | end);
     }
     use(h, b, size);
     return true;
@@ -342,18 +362,18 @@ static void *aligned(struct heap *h, size_t align, size_t request)
     } else {
         /* Ask the break for just what an aligned block lacks at the end, as malloc does. */
         unsigned char *now = h->backing->sbrk(h->backing, 0);
-        struct header *last = h->first && now == h->end ? (struct header *)(h->end - h->last) : NULL;
+        struct header *last = h->newest && now == h->end ? (struct header *)(h->end - h->last) : NULL;
         unsigned char *at = last && !is_used(last) ? (unsigned char *)last : now + (-(uintptr_t)now & (ALIGN - 1));
         if (!(b = extend(h, lead_of((struct header *)at, align) + size))) {
             errno = ENOMEM;
             return NULL;
         }
     }
-    size_t lead = lead_of(b, align), whole = size_of(b);
+    size_t lead = lead_of(b, align), whole = size_of(b), end = b->size & END;
     if (lead) {
         struct header *front = b;
         b = (struct header *)((uintptr_t)b + lead);
-        set_size(h, b, whole - lead, USED);
+        set_size(h, b, whole - lead, USED | end);
         set_size(h, front, lead, 0);
         release(h, front);
     }
@@ -398,45 +418,52 @@ static int fl_init(void *heap, struct backing *backing)
 
 static void fl_fini(void *heap) { (void)heap; }
 
+static const char *check_segment(const struct heap *h, const struct segment *s, size_t *free_blocks)
+{
+    size_t last = 0;
+    const unsigned char *end = s->next ? s->end : h->end;
+    for (struct header *b = s->first; (unsigned char *)b != end; b = behind(b)) {
+        size_t size = size_of(b);
+        if (size < HEADER || size % ALIGN || size > (size_t)(end - (unsigned char *)b)) return "block size out of range";
+        if (b->before != last) return "boundary tag differs from the size of the block before";
+        if (!is_used(b) && last && !is_used(before(b))) return "two free neighbours";
+        last = size;
+        *free_blocks += !is_used(b) && !is_last(h, b);
+    }
+    return s->next || h->last == last ? NULL : "boundary tag of the end differs from the last block's size";
+}
+
 static const char *fl_check(void *heap)
 {
     struct heap *h = heap;
-    size_t last = 0, free_blocks = 0, bound;
-    if (!h->first) return NULL;
-    for (struct header *b = h->first; (unsigned char *)b != h->end; b = behind(b)) {
-        size_t size = size_of(b);
-        if (size < HEADER || size % ALIGN || size > (size_t)(h->end - (unsigned char *)b)) return "block size out of range";
-        if (b->before != last) return "boundary tag differs from the size of the block before";
-        if (!is_used(b) && b != h->first && !is_used(before(b))) return "two free neighbours";
-        last = size;
-        free_blocks += !is_used(b) && !is_last(h, b);
+    size_t free_blocks = 0;
+    for (const struct segment *s = h->newest ? &h->oldest : NULL; s; s = s->next) {
+        const char *broken = check_segment(h, s, &free_blocks);
+        if (broken) return broken;
     }
-    if (h->last != last) return "boundary tag of the end differs from the last block's size";
-    bound = free_blocks;
     struct header *previous = NULL;
     for (struct header *b = h->free; b; previous = b, b = links_of(b)->next) {
-        if (bound-- == 0) return "free list longer than the heap has free blocks, or circular";
-        if ((uintptr_t)b % ALIGN || b < h->first || (unsigned char *)b >= h->end) return "free list leaves the heap";
+        if (free_blocks-- == 0) return "free list longer than the heap has free blocks, or circular";
+        if (!is_block(h, b)) return "free list leaves the heap";
         if (is_used(b)) return "used block on the free list";
         if (is_last(h, b)) return "wilderness on the free list";
         if (links_of(b)->previous != previous) return "free list links disagree";
     }
-    return bound ? "free block not on the free list" : NULL;
+    return free_blocks ? "free block not on the free list" : NULL;
 }
 
 static void fl_walk(void *heap, alloc_visit *visit, void *context)
 {
     struct heap *h = heap;
-    if (!h->first) return;
-    for (struct header *b = h->first; (unsigned char *)b != h->end; b = behind(b)) {
-        struct alloc_block block = {.base = b, .size = size_of(b), .state = BLOCK_FREE};
-        if (b->size & FOREIGN) {
-            block.state = BLOCK_META;
-        } else if (is_used(b)) {
-            block.state = BLOCK_USED;
-            block.payload = payload_of(b);
+    for (const struct segment *s = h->newest ? &h->oldest : NULL; s; s = s->next) {
+        const unsigned char *end = s->next ? s->end : h->end;
+        struct alloc_block record = {.base = s, .size = RECORD, .state = BLOCK_META};
+        if (s != &h->oldest && !visit(context, &record)) return;
+        for (struct header *b = s->first; (unsigned char *)b != end; b = behind(b)) {
+            struct alloc_block block = {.base = b, .size = size_of(b), .state = is_used(b) ? BLOCK_USED : BLOCK_FREE};
+            if (is_used(b)) block.payload = payload_of(b);
+            if (!visit(context, &block) || block.size == 0) return;
         }
-        if (!visit(context, &block) || size_of(b) == 0) return;
     }
 }
 
@@ -474,7 +501,7 @@ const struct alloc_ops alloc_freelist = {
                  .header_bytes = HEADER,
                  .block_min_bytes = BLOCK_MIN - HEADER,
                  .overhead_bytes = ALIGN - 1,
-                 .waste_max_bytes = ALIGN - 1 + BLOCK_MIN - ALIGN},
+                 .waste_max_bytes = BLOCK_MIN - HEADER + BLOCK_MIN - ALIGN},
     .state_size = sizeof(struct heap),
     .init = fl_init,
     .fini = fl_fini,

@@ -3,7 +3,6 @@
  * An operation makes many calls when it is a run or a repeat, and is made again in each round of a course: shown are
  * the calls of the round in which the run ended, up to four of them one by one, more of them counted by result.
  */
-#define _GNU_SOURCE
 #include "report_internal.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * Each row says what its option takes, within which bounds, for which verbs, and where in struct options the value
  * goes. Parser and help read the same rows, so neither can know an option that the other does not.
  */
-#define _GNU_SOURCE
 #include "options.h"
 
 #include <ctype.h>
@@ -100,6 +99,7 @@ static const struct option_row {
     {"all", 0, FLAG, NULL, TO(all), SEEKS | REPLAY, 0, 0, NULL, "go on after a finding"},
     {"no-minimize", 0, FLAG, NULL, TO(no_minimize), SEEKS, 0, 0, NULL, "leave failing programs as they are"},
     {"names", 0, FLAG, NULL, TO(names), LIST, 0, 0, NULL, "names only, one a line"},
+    {"canaries", 0, FLAG, NULL, TO(canaries), LIST, 0, 0, NULL, "the broken allocators, each with the rule it breaks"},
     {"quiet", 0, FLAG, NULL, TO(quiet), RUNS | RECORD, 0, 0, NULL, "no progress, and only the essence of a finding"},
     {"help", 'h', FLAG, NULL, TO(help), EVERY, 0, 0, NULL, "this text"},
     {"version", 0, FLAG, NULL, TO(version), EVERY, 0, 0, NULL, "the version"},

@@ -44,6 +44,7 @@ struct options {
     enum show_as as;
     bool quiet;
     bool names;          /* list: names only */
+    bool canaries;       /* list: the broken ones */
     bool all;            /* go on after a finding */
     bool no_minimize;
     bool help;           /* asked for: nothing else has been checked then */

@@ -4,7 +4,6 @@
  * Lives are found in one pass over the events: a block opens when a call returns it and closes when its slot is freed
  * or reallocated, when its frame is popped, when a round begins anew, or when the trace ends.
  */
-#define _GNU_SOURCE
 #include "page.h"
 
 #include "report_internal.h"

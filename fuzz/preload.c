@@ -1,5 +1,4 @@
 /* preload.c: this program again, with a library preloaded; preload.h is the manual. */
-#define _GNU_SOURCE
 #include "preload.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* probe.c: asks a shared library what it offers, in a child process; probe.h is the manual. */
-#define _GNU_SOURCE
 #include "probe.h"
 
 #include "foreign.h"

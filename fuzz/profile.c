@@ -3,7 +3,6 @@
  * A profile adds what a standard or a manual promises beyond the weakest legal contract. Words join with commas and act
  * from left to right, so that "strict,-errno" is strict but for errno.
  */
-#define _GNU_SOURCE
 #include "profile.h"
 
 #include <stdio.h>

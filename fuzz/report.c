@@ -1,7 +1,6 @@
 /* report.c: what all formats of a report share (report.h is the manual): dispatch, the replay command, the words of
  * enumerations, and escaping. Each format has a file of its own.
  */
-#define _GNU_SOURCE
 #include "report_internal.h"
 
 #include <errno.h>

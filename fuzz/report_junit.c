@@ -3,7 +3,6 @@
  *
  * A rule's test case can only be written when the run is over, so failures wait in memory, in bounded number.
  */
-#define _GNU_SOURCE
 #include "report_internal.h"
 
 #include <inttypes.h>

@@ -1,7 +1,6 @@
 /* report_sarif.c: SARIF 2.1.0. The document streams: the rules, which are known before, come first, then the results as
  * they are found, then what the invocation was like. A result points into the program on disk.
  */
-#define _GNU_SOURCE
 #include "report_internal.h"
 
 #include <inttypes.h>

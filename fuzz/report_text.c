@@ -1,7 +1,6 @@
 /* report_text.c: findings and summaries for people. A finding begins with what broke and ends with the command that
  * replays it; a failed summary ends with the last such command again, so that the last line of a failure always is one.
  */
-#define _GNU_SOURCE
 #include "report_internal.h"
 
 #include <signal.h>

@@ -78,7 +78,7 @@ static uint32_t digest(const char *text, size_t length)
 static void file_word(char *out, size_t size, const char *name)
 {
     const char *base = strrchr(name, '/');
-    snprintf(out, size, "%s", base ? base + 1 : name);
+    snprintf(out, size, "%.100s", base ? base + 1 : name);
     for (char *c = out; *c; c++)
         if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-') *c = '-';
 }

@@ -3,7 +3,6 @@
  * First the built-in allocators are searched, canaries among them, then what is spelt like a library is probed
  * (probe.h). The profile comes last: it changes the contract, and with it which contract errors can be asked for.
  */
-#define _GNU_SOURCE
 #include "target.h"
 
 #include "broken/broken.h"

@@ -1,4 +1,5 @@
 /* verb_list.c: assay list: what is built in. */
+#include "broken/broken.h"
 #include "canaries.h"
 #include "verbs.h"
 

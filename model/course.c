@@ -93,6 +93,7 @@ static bool largest_again(struct exec *x)
     size_t bytes = (size_t)x->model.largest;
     if (!(x->options.contract.promises & PROMISE_MERGES) || !bytes || x->model.strangers || x->lender.refused) return true;
     if (x->options.contract.backing == BACKING_HOST) return true;
+    x->lender.fail_at = 0;
     void *p = x->ops->malloc(x->heap, bytes);
     exec_checked(x, RULE_C24);
     if (!p)

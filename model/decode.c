@@ -351,6 +351,21 @@ static void break_op(struct swarm *s, const unsigned char *b)
     }
 }
 
+/* The packed operand of mmap, whose bits map_model.h explains: mostly what is right, and every wrong thing at times. */
+static uint64_t mapping(const unsigned char *b)
+{
+    static const uint8_t flags[8] = {0x06, 0x06, 0x02, 0x01, 0x05, 0x02, 0x06, 0x01};
+    uint64_t packed = flags[b[0] >> 3 & 7];
+    unsigned wild = b[3] >> 4, y = b[3] & 15;
+    if (wild == 15) packed = y;                                     /* any flags, or none of SHARED and PRIVATE */
+    if (wild >= 10 && wild < 15) packed |= 0x08 | (y & 8 ? 0x10 : 0); /* fixed, over what is there or not */
+    if (!(packed & 0x04)) packed |= (uint64_t)(b[1] >> 4 & (wild == 14 ? 3 : 1)) << 5 | (uint64_t)(y & 3) << 7;
+    if (wild == 9 && y == 0) packed |= 1u << 12;
+    if (wild >= 8) packed |= (uint64_t)(1 + (y & 1)) << 13 | (uint64_t)(b[2] >> 3 & 31) << 16 | (uint64_t)(b[1] & 15) << 32;
+    if (wild == 12 && y == 0) packed |= 1u << 15;
+    return packed;
+}
+
 static void mappings_op(struct swarm *s, const unsigned char *b)
 {
     static const enum op_kind kinds[] = {OP_MMAP, OP_MMAP, OP_MMAP, OP_MUNMAP, OP_MUNMAP, OP_MAP_STORE, OP_MAP_STORE, OP_FILE_STORE};
@@ -359,7 +374,7 @@ static void mappings_op(struct swarm *s, const unsigned char *b)
     struct op *op = append(s, kind, kind == OP_FILE_STORE ? 0 : slot);
     if (kind == OP_MMAP) {
         op->a = (uint64_t)(b[2] & 7) * 4096 + (b[2] & 0x18 ? 0 : b[3] * 16u) + (b[2] & 0x20 ? 1 : 0);
-        op->b = (uint64_t)b[3] | (uint64_t)(b[0] >> 3) << 8 | (uint64_t)(b[1] >> 4) << 13 | (uint64_t)(b[2] >> 5) << 17;
+        op->b = mapping(b);
     } else if (kind == OP_MUNMAP) {
         op->a = (uint64_t)(1 + (b[2] & 7)) * 4096 - (b[2] & 0x40 ? 100 : 0);
         op->b = (uint64_t)(b[3] & 7) * 4096 + (b[3] >= 0xf8 ? 1 : 0);

@@ -1,5 +1,6 @@
 /* exec.c: the life of an executor, and one round of a program; exec.h is the manual. Courses are in course.c. */
 #include "exec_course.h"
+#include "exec_frames.h"
 #include "exec_internal.h"
 
 #include <errno.h>
@@ -36,7 +37,9 @@ struct exec *exec_open(const struct exec_options *options)
     lender_init(&x->lender);
     x->heap = exec_memory(x->ops->state_size ? x->ops->state_size : 1);
     x->history = exec_memory(PROGRAM_STEPS_MAX * sizeof *x->history);
-    if (x->heap && x->history && model_open(x)) return x;
+    bool frames = x->options.contract.promises & PROMISE_FRAMES;
+    if (frames) x->frames = exec_memory(sizeof *x->frames);
+    if (x->heap && x->history && (x->frames || !frames) && model_open(x)) return x;
     exec_close(x);
     errno = ENOMEM;
     return NULL;
@@ -49,6 +52,7 @@ void exec_close(struct exec *x)
     model_close(x);
     exec_release(x->heap, x->ops->state_size ? x->ops->state_size : 1);
     exec_release(x->history, PROGRAM_STEPS_MAX * sizeof *x->history);
+    exec_release(x->frames, sizeof *x->frames);
     exec_release(x, sizeof *x);
 }
 
@@ -172,6 +176,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
                          "init returned %d for %llu bytes", error, (unsigned long long)g->size);
     if (error) return false;
     x->heap_ready = true;
+    if (x->frames) exec_frames_fresh(x);
     exec_break_fresh(x);
     exec_maps_fresh(x);
     return true;

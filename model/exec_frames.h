@@ -5,8 +5,7 @@
 #include "exec_internal.h"
 #include "frames_model.h"
 
-/* The state of the frames of the heap in use: sizeof(struct frames_model) bytes that live as long as x (exec.c). */
-struct frames_model *exec_frames_model(struct exec *x);
+static inline struct frames_model *exec_frames_model(struct exec *x) { return x->frames; }
 
 /* Called when a heap has been made afresh. */
 void exec_frames_fresh(struct exec *x);

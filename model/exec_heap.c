@@ -1,10 +1,11 @@
 /* exec_heap.c: the calls of the malloc family. Each step makes one call, notes what came of it, and asks the model. */
+#include "exec_frames.h"
 #include "exec_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define CALLOC_HOST_MAX ((uint64_t)64 << 20) /* larger products are not asked of the host: some touch every byte */
+#define TOUCHED_MAX ((uint64_t)64 << 20)     /* bytes that one call may make the allocator write or copy */
 #define LIVE_HOST_MAX ((uint64_t)256 << 20)  /* bytes that the harness writes into on a host heap at a time */
 
 /* ---- Around a call ------------------------------------------------------------------------------------------------ */
@@ -33,8 +34,12 @@ static inline void outcome(struct exec *x, const struct op *op, unsigned slot, e
 /* Not asked: it would cost the host more than it tells. */
 static bool too_much(const struct exec *x, const struct request *r)
 {
-    if (x->lender.face.kind != BACKING_HOST || r->impossible) return false;
-    if (r->op->kind == OP_CALLOC && r->bytes > CALLOC_HOST_MAX) return true;
+    if (r->impossible) return false;
+    /* What the allocator has to write, as it must for calloc and for realloc, takes its time. */
+    if (r->op->kind == OP_CALLOC && r->bytes > TOUCHED_MAX) return true;
+    const struct block *b = &x->model.blocks[r->slot];
+    if (block_live(b) && b->request > TOUCHED_MAX) return true;
+    if (x->lender.face.kind != BACKING_HOST) return false;
     return r->bytes <= x->options.request_max && x->model.live_bytes + r->bytes > LIVE_HOST_MAX;
 }
 
@@ -48,6 +53,7 @@ static bool allocated(struct exec *x, struct request *r, const struct before *be
     if (x->lender.brk != before->brk && !model_moved_break(x, before->brk, moved && p ? r : NULL)) return false;
     if (!p) {
         outcome(x, r->op, r->slot, RESULT_NULL, NULL, 0, error);
+        if (x->frames) return frames_refused(x, (size_t)r->bytes);
         if (r->bytes || r->impossible) return model_refused(x, r);
         if (x->options.contract.zero_size != ZERO_SIZE_UNIQUE || r->injected) return true;
         return model_refused(x, r);
@@ -56,6 +62,7 @@ static bool allocated(struct exec *x, struct request *r, const struct before *be
     if (r->bytes == 0 && x->options.contract.zero_size == ZERO_SIZE_NULL)
         return exec_fail(x, r->zero_rule, p, "NULL for 0 bytes, as the contract declares", "a block");
     if (!model_granted(x, r, p)) return false;
+    if (x->frames && !frames_granted(x, r->slot, p, (size_t)r->bytes)) return false;
     if (x->options.trace) exec_record(x, NULL, r->slot, RESULT_PTR, p, block_usable(b), 0);
     return true;
 }

@@ -30,6 +30,7 @@ struct exec {
     uint32_t calls;        /* of this round */
     uint32_t contents_salt; /* changes all contents, for a round that must not depend on them (C41) */
     int *error;            /* where this thread's errno lives */
+    struct frames_model *frames; /* of an allocator with PROMISE_FRAMES */
     struct break_model *breaks;  /* exec_break.c's state, allocated at first use */
     struct map_model *maps;      /* exec_maps.c's state, allocated at first use */
     uint64_t call_size, call_size2; /* evaluated arguments of the call in progress, for the trace */

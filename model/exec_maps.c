@@ -114,9 +114,10 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
 {
     struct map_model *m = x->maps;
     struct map_request q;
+    (void)b; /* all 64 bits of it count, also where size_t has 32 */
     struct map_range range;
     if (m->slots[slot].count > 0) return true;
-    map_unpack(m, a, b, op->ref, &q);
+    map_unpack(m, a, op->b, &q);
     bool fixed = q.flags & MAPPING_FIXED;
     bool inside = fixed && map_pages_of(m, q.address, q.length, &range);
     bool over_own = inside && map_holds_own(m, &range, own_pages(x));

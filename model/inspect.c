@@ -94,7 +94,8 @@ static bool visit(void *context, const struct alloc_block *s)
     if (w->begun && (base < w->end || s->size == 0))
         return exec_fail(x, RULE_C26, s->base, "blocks in address order, none empty", "walk() goes backwards or stands still");
     uintptr_t expected = w->begun ? w->end : (uintptr_t)x->lender.face.base;
-    if ((c->promises & PROMISE_EXPLAINED) && x->lender.face.kind != BACKING_PAGES) {
+    bool gapless = x->lender.face.kind != BACKING_PAGES && !x->model.strangers;
+    if ((c->promises & PROMISE_EXPLAINED) && gapless) {
         exec_checked(x, RULE_C21);
         if (base - expected > (w->begun ? 0 : c->overhead_bytes))
             return exec_fail(x, RULE_C21, s->base, "blocks that follow each other without a gap",

@@ -26,14 +26,14 @@ void map_fresh(struct map_model *m, unsigned char *base, uint64_t page_bytes, ui
     memset(m->files, 0, sizeof m->files);
 }
 
-void map_unpack(const struct map_model *m, uint64_t a, uint64_t b, unsigned ref, struct map_request *out)
+void map_unpack(const struct map_model *m, uint64_t a, uint64_t b, struct map_request *out)
 {
     unsigned bits = (unsigned)b;
     uint64_t k = bits >> MAP_PAGE_SHIFT & MAP_PAGE_MASK;
     uint64_t offset = (bits >> MAP_OFFSET_SHIFT & MAP_OFFSET_MASK) * m->page_bytes + (bits & MAP_OFFSET_BAD ? 1 : 0);
     *out = (struct map_request){.length = (size_t)a, .offset = (size_t)offset, .flags = bits & MAP_FLAGS_MASK};
     out->file = bits >> MAP_FILE_SHIFT & MAP_FILE_MASK;
-    const struct map_range *target = &m->slots[ref % PROGRAM_SLOTS];
+    const struct map_range *target = &m->slots[(b >> MAP_SLOT_SHIFT) % PROGRAM_SLOTS];
     switch (bits >> MAP_ADDRESS_SHIFT & MAP_ADDRESS_MASK) {
     case MAP_ADDRESS_IN_REF:
         if (target->count > 0) out->address = (uintptr_t)(m->base + (target->page + k % target->count) * m->page_bytes);

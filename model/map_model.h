@@ -9,6 +9,7 @@
  *     bits 13-14  enum map_address
  *     bit  15     address MAP_UNALIGNED_BYTES further: with FIXED a bad argument
  *     bits 16-31  the page that enum map_address speaks of
+ *     bits 32-44  the slot that MAP_ADDRESS_IN_REF speaks of
  *
  * and a mapping is named by its slot. For OP_MUNMAP, `b` is taken modulo the length of the mapping and `a` is cut at
  * its end; for OP_MAP_STORE, `a` is taken modulo its length. Stores replace the page that they hit, or as much of it as
@@ -24,7 +25,7 @@
 
 enum map_address {
     MAP_ADDRESS_NONE,   /* NULL */
-    MAP_ADDRESS_IN_REF, /* page k (modulo its length) of the mapping in slot `ref`; NULL if there is none */
+    MAP_ADDRESS_IN_REF, /* page k (modulo its length) of the mapping in the slot that b names; NULL if there is none */
     MAP_ADDRESS_WINDOW, /* page k (modulo one more than there are) of the window */
 };
 
@@ -39,6 +40,7 @@ enum map_address {
 #define MAP_ADDRESS_BAD (1u << 15)
 #define MAP_PAGE_SHIFT 16u
 #define MAP_PAGE_MASK 0xffffu
+#define MAP_SLOT_SHIFT 32u
 #define MAP_UNALIGNED_BYTES 8u
 
 enum map_content {
@@ -101,7 +103,7 @@ struct map_seen {
 /* Begins with an empty window. `pages` must have room for page_count; it is cleared as far as it was touched. */
 void map_fresh(struct map_model *m, unsigned char *base, uint64_t page_bytes, uint64_t page_count, uint32_t seed);
 
-void map_unpack(const struct map_model *m, uint64_t a, uint64_t b, unsigned ref, struct map_request *out);
+void map_unpack(const struct map_model *m, uint64_t a, uint64_t b, struct map_request *out);
 
 /* First page of [address, address+length) and how many; false if it is not aligned or not inside the window. */
 bool map_pages_of(const struct map_model *m, uintptr_t address, size_t length, struct map_range *out);

@@ -25,10 +25,28 @@ void model_close(struct exec *x)
     if (m->shadow.table) shadow_close(&m->shadow);
 }
 
+static size_t owned_bytes(const struct block *b)
+{
+    uint64_t usable = block_usable(b);
+    return usable ? (size_t)usable : 1; /* a zero-size block owns its address */
+}
+
+void model_release(struct exec *x, unsigned slot)
+{
+    struct model *m = &x->model;
+    struct block *b = &m->blocks[slot];
+    shadow_remove(&m->shadow, b->base, owned_bytes(b));
+    b->dead = true;
+    m->live--;
+    m->live_bytes -= b->request;
+}
+
 void model_fresh(struct exec *x, bool thoroughly)
 {
     struct model *m = &x->model;
     for (unsigned i = 0; i < m->strangers; i++) shadow_remove(&m->shadow, (uintptr_t)m->stranger[i].base, m->stranger[i].bytes);
+    for (unsigned slot = 0; m->live && !thoroughly; slot++)
+        if (block_live(&m->blocks[slot])) model_release(x, slot);
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
     m->slot_end = m->live = m->generation = m->sweep = m->refusals = m->growths = m->strangers = 0;
@@ -120,22 +138,6 @@ void model_stranger(struct exec *x, void *p, size_t bytes)
 }
 
 /* ---- Ownership ---------------------------------------------------------------------------------------------------- */
-
-static size_t owned_bytes(const struct block *b)
-{
-    uint64_t usable = block_usable(b);
-    return usable ? (size_t)usable : 1; /* a zero-size block owns its address */
-}
-
-void model_release(struct exec *x, unsigned slot)
-{
-    struct model *m = &x->model;
-    struct block *b = &m->blocks[slot];
-    shadow_remove(&m->shadow, b->base, owned_bytes(b));
-    b->dead = true;
-    m->live--;
-    m->live_bytes -= b->request;
-}
 
 /* Somebody owns a byte of b already: says who. */
 static bool overlap(struct exec *x, const struct request *r, const struct block *b)

@@ -10,6 +10,7 @@
 /* Requests up to here are granted by an operating system's heap in which little is alive. */
 #define HOST_REQUEST ((uint64_t)1 << 20)
 #define HOST_LIVE ((uint64_t)64 << 20)
+#define RECORD_BYTES 64u /* of a heap that goes on behind what somebody else took */
 #define SCAN_MAX ((size_t)1 << 24) /* larger heaps are not scanned for gaps */
 
 /* What a block needs, and the most that its alignment may cost. */
@@ -33,6 +34,7 @@ static uint64_t room(const struct exec *x, uintptr_t to, bool to_is_end, uint64_
         uint64_t have = end - at, lost = end != to || !to_is_end ? c->header_bytes : 0;
         /* The ends of the heap, and wherever somebody else took a piece, may have to be aligned first. */
         if (at == base || x->model.strangers) lost += c->overhead_bytes;
+        if (x->model.strangers) lost += RECORD_BYTES;
         if (have > lost && have - lost > most) most = have - lost;
         at = shadow_next_free(s, end, to);
     }
