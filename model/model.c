@@ -44,7 +44,8 @@ void model_release(struct exec *x, unsigned slot)
 void model_fresh(struct exec *x, bool thoroughly)
 {
     struct model *m = &x->model;
-    for (unsigned i = 0; i < m->strangers; i++) shadow_remove(&m->shadow, (uintptr_t)m->stranger[i].base, m->stranger[i].bytes);
+    for (unsigned i = 0; i < m->strangers; i++)
+        if (m->stranger[i].owned) shadow_remove(&m->shadow, m->stranger[i].owned, m->stranger[i].owned_bytes);
     for (unsigned slot = 0; m->live && !thoroughly; slot++)
         if (block_live(&m->blocks[slot])) model_release(x, slot);
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
@@ -130,10 +131,14 @@ void model_stranger(struct exec *x, void *p, size_t bytes)
 {
     struct model *m = &x->model;
     uint64_t key = exec_key(x, ++m->generation);
-    if (!shadow_insert(&m->shadow, (uintptr_t)p, bytes)) return; /* its granule is shared with a block: not watched */
+    /* Its first and last granule may be shared with a block; whole ones are its own. */
+    uintptr_t granule = (uintptr_t)1 << m->shadow.granule_log2, from = ((uintptr_t)p + granule - 1) & ~(granule - 1);
+    uintptr_t to = ((uintptr_t)p + bytes) & ~(granule - 1);
     payload_fill(p, bytes, key);
     m->stranger[m->strangers].base = p;
     m->stranger[m->strangers].bytes = bytes;
+    m->stranger[m->strangers].owned = from < to && shadow_insert(&m->shadow, from, to - from) ? from : 0;
+    m->stranger[m->strangers].owned_bytes = to - from;
     m->stranger[m->strangers++].key = key;
 }
 

@@ -51,6 +51,8 @@ struct model {
         unsigned char *base;
         size_t bytes;
         uint64_t key;
+        uintptr_t owned; /* the whole granules of it, in the shadow; 0: none */
+        size_t owned_bytes;
     } stranger[STRANGERS_MAX];
     uint16_t *order; /* scratch for model_inspect: slots in address order */
 };
