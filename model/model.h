@@ -42,7 +42,8 @@ struct model {
     uint32_t live;        /* blocks alive */
     uint64_t live_bytes;  /* their requests, summed */
     uint32_t generation;
-    uint32_t sweep;       /* slot that the rotating sweep looks at next */
+    uint32_t sweep;       /* slot that the rotating sweep looks at next, */
+    uint32_t sweep_at;    /* and the byte of its block where it goes on */
     uint32_t refusals;    /* in this run */
     uint64_t largest;     /* request granted in this run */
     uint32_t growths;     /* of the break, in this run */

@@ -57,6 +57,17 @@ static uint64_t room(const struct exec *x, uintptr_t to, bool to_is_end, uint64_
     return most;
 }
 
+/* A quick look that rules most refusals out: a gap of that size between two blocks, which holds the second one's header
+ * too, or the whole end of the heap free. */
+static bool may_have_room(const struct exec *x, uintptr_t to, uint64_t need)
+{
+    const struct shadow *s = &x->model.shadow;
+    uintptr_t base = (uintptr_t)x->lender.face.base;
+    if (need > to - base) return false;
+    if (shadow_has_gap(s, base, to, (size_t)need + x->options.contract.header_bytes)) return true;
+    return shadow_next_owned(s, to - (uintptr_t)need, to) == to;
+}
+
 /* Growing in place counts too: the block of a refused realloc and the gap behind it. */
 static uint64_t room_in_place(const struct exec *x, const struct block *b, uintptr_t to)
 {
@@ -96,7 +107,7 @@ static bool explained(struct exec *x, const struct request *r)
     const struct block *b = &m->blocks[r->slot];
     exec_checked(x, RULE_C31);
     if (block_live(b) && r->align <= 1) have = room_in_place(x, b, limit);
-    if (have < need && shadow_has_gap(&m->shadow, (uintptr_t)f->base, limit, (size_t)need)) have = room(x, limit, true, need);
+    if (have < need && may_have_room(x, limit, need)) have = room(x, limit, true, need);
     if (have < need) return true;
     return exec_fail(x, RULE_C31, NULL, "a block: there is room for it",
                      "NULL for %llu bytes, which need %llu of a gap that has %llu", (unsigned long long)r->bytes,
@@ -113,8 +124,10 @@ bool model_refused(struct exec *x, const struct request *r)
             return exec_fail(x, RULE_A6, NULL, "errno ENOMEM after a refusal", "errno %d", r->error);
     }
     if (!r->impossible && !r->injected && !explained(x, r)) return false;
-    /* A refusal leaves everybody as he was; all are looked at when refusals are rare. */
-    return m->refusals <= 2 || m->refusals % 16 == 0 ? model_verify_all(x, RULE_A8) : model_sweep(x, RULE_A8);
+    /* A refusal leaves everybody as he was. Everybody is looked at after the first ones, then ever more rarely: a program
+     * that fills the heap is refused hundreds of times. */
+    bool all = !(m->refusals & (m->refusals - 1));
+    return all ? model_verify_all(x, RULE_A8) : model_sweep(x, RULE_A8);
 }
 
 /* A block that reaches above the break, if there is one. */
@@ -141,7 +154,7 @@ bool model_moved_break(struct exec *x, const unsigned char *before, const struct
     if (++m->growths > 16 && m->growths % 4 && !x->options.thorough) return true;
     exec_checked(x, RULE_C38);
     uint64_t need = need_of(c, r), have = 0;
-    if (shadow_has_gap(&m->shadow, (uintptr_t)x->lender.face.base, (uintptr_t)before, (size_t)need))
+    if (may_have_room(x, (uintptr_t)before, need))
         have = room(x, (uintptr_t)before, true, need);
     if (have < need) return true;
     return exec_fail(x, RULE_C38, NULL, "reuse of free memory before the heap grows",
