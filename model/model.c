@@ -51,7 +51,7 @@ void model_fresh(struct exec *x, bool thoroughly)
         if (block_live(&m->blocks[slot])) model_release(x, slot);
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
-    m->slot_end = m->live = m->generation = m->sweep = m->sweep_at = m->refusals = m->growths = m->strangers = 0;
+    m->slot_end = m->live = m->generation = m->sweep = m->sweep_at = m->refusals = m->growths = m->strangers = m->huge = 0;
     m->live_bytes = m->largest = 0;
 }
 

@@ -46,6 +46,7 @@ struct model {
     uint32_t sweep_at;    /* and the byte of its block where it goes on */
     uint32_t refusals;    /* in this run */
     uint64_t largest;     /* request granted in this run */
+    uint32_t huge;        /* requests beyond HUGE_BYTES made of the host in this run */
     uint32_t growths;     /* of the break, in this run */
     uint32_t strangers;   /* ranges that somebody else took from the break (A40) */
     struct {
