@@ -1,2 +1,0 @@
-#include "broken.h"
-const struct canary broken_heap[] = {{0}}, broken_kin[] = {{0}};
