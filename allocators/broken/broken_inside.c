@@ -85,12 +85,13 @@ void usable_size_allocates(struct alloc_ops *ops) { ops->usable_size = allocatin
 
 /* ---- Decisions ------------------------------------------------------------------------------------------------------ */
 
-/* Takes the block back and allocates one that is larger by so much. */
+/* Takes the block back and allocates one that is larger by so much, if there is one. */
 static void *enlarged(void *heap, void *p, size_t size, size_t extra_bytes)
 {
     if (!extra_bytes || size > PTRDIFF_MAX) return p;
     base->free(heap, p);
-    return base->malloc(heap, size + extra_bytes);
+    void *larger = base->malloc(heap, size + extra_bytes);
+    return larger ? larger : base->malloc(heap, size);
 }
 
 static void *addressed_malloc(void *heap, size_t size)
@@ -102,6 +103,7 @@ static void *addressed_malloc(void *heap, size_t size)
 
 void decides_on_address(struct alloc_ops *ops)
 {
+    offer_only_malloc(ops);
     drop_thrift_but(ops, 0);
     ops->malloc = addressed_malloc;
 }
@@ -115,6 +117,7 @@ static void *curious_malloc(void *heap, size_t size)
 
 void decides_on_old_bytes(struct alloc_ops *ops)
 {
+    offer_only_malloc(ops);
     drop_thrift_but(ops, 0);
     ops->malloc = curious_malloc;
 }
@@ -129,5 +132,6 @@ void decides_on_contents(struct alloc_ops *ops)
     offer_only_malloc(ops);
     hide_inside(ops);
     drop_thrift_but(ops, 0);
+    ops->usable_size = base->usable_size; /* so that owners write to the end of blocks of no bytes, too */
     ops->free = reading_free;
 }

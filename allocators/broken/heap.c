@@ -41,7 +41,12 @@ static void *truncating_malloc(void *heap, size_t size)
     return base->malloc(heap, size > PTRDIFF_MAX ? size : size & half);
 }
 
-static void malloc_truncates(struct alloc_ops *ops) { ops->malloc = truncating_malloc; }
+static void malloc_truncates(struct alloc_ops *ops)
+{
+    ops->realloc = NULL; /* what it refuses, malloc must refuse as well */
+    ops->reallocarray = NULL;
+    ops->malloc = truncating_malloc;
+}
 
 /* ---- malloc(0) ------------------------------------------------------------------------------------------------------ */
 
@@ -91,7 +96,11 @@ static void zero_size_aliases(struct alloc_ops *ops)
 
 static void *sentinel_malloc(void *heap, size_t size) { return size ? base->malloc(heap, size) : (void *)16; }
 
-static void zero_size_sentinel(struct alloc_ops *ops) { ops->malloc = sentinel_malloc; }
+static void zero_size_sentinel(struct alloc_ops *ops)
+{
+    offer_only_malloc(ops);
+    ops->malloc = sentinel_malloc;
+}
 
 /* ---- Refusals ------------------------------------------------------------------------------------------------------- */
 
@@ -130,7 +139,11 @@ static void *failing_malloc(void *heap, size_t size)
     return p ? p : (void *)-1;
 }
 
-static void refusal_is_minus_one(struct alloc_ops *ops) { ops->malloc = failing_malloc; }
+static void refusal_is_minus_one(struct alloc_ops *ops)
+{
+    offer_only_malloc(ops);
+    ops->malloc = failing_malloc;
+}
 
 static void *reporting_malloc(void *heap, size_t size)
 {
@@ -268,14 +281,14 @@ static void scribbling_free(void *heap, void *p)
 {
     const void *left = NULL;
     base->free(heap, p);
-    if (stats_of(heap).used_blocks != 1) return;
+    if (!p || stats_of(heap).used_blocks != 1) return;
     base->walk(heap, find_used, &left);
     ++*(unsigned char *)(uintptr_t)left;
 }
 
 static void free_scribbles(struct alloc_ops *ops)
 {
-    ops->contract.promises &= ~(unsigned)PROMISE_CONST_FREE;
+    ops->contract.promises &= ~(unsigned)(PROMISE_CONST_FREE | PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE);
     ops->free = scribbling_free;
 }
 
@@ -284,14 +297,17 @@ static void trimming_free(void *heap, void *p)
 {
     struct memory *m = memory_of(heap);
     const unsigned char *end = m->backing->sbrk(m->backing, 0);
+    const int error = errno;
     base->free(heap, p);
     if (p && block_at(heap, end - 1).state == BLOCK_USED) m->backing->sbrk(m->backing, -16);
+    errno = error;
 }
 
 static void free_trims_too_much(struct alloc_ops *ops)
 {
+    offer_only_malloc(ops);
     keep_memory(ops);
-    ops->contract.promises &= ~(unsigned)PROMISE_CONST_FREE;
+    ops->contract.promises &= ~(unsigned)(PROMISE_CONST_FREE | PROMISE_DETECTS_BAD_FREE);
     ops->free = trimming_free;
 }
 
