@@ -16,8 +16,8 @@ void lender_pages_forget(struct lender *l);
 /* Forgets the window, if there is one, and closes the files. */
 void lender_pages_close(struct lender *l);
 
-/* Stores into a file, or reads it, past all mappings, as another process would. The range lies inside the file. False if
- * and only if the host refuses. */
+/* Stores into a file, or reads it, past all mappings, as another process would. The range lies inside the file. False
+ * if and only if the host refuses. */
 bool lender_file_store(struct lender *l, unsigned file, uint64_t offset, const void *bytes, size_t length);
 bool lender_file_load(struct lender *l, unsigned file, uint64_t offset, void *bytes, size_t length);
 

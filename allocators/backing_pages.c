@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 struct pages {
-    size_t bytes;        /* of this record and its map */
-    size_t first, last;  /* pages [first, last) have been touched */
+    size_t bytes;       /* of this record and its map */
+    size_t first, last; /* pages [first, last) have been touched */
     bool files_dirty[LENDER_FILES];
     unsigned char holds[]; /* 1 for a page that holds a real one */
 };
@@ -135,7 +135,7 @@ static int pages_unmap(struct backing *b, void *at, size_t length)
     return error;
 }
 
-/* ---- Life --------------------------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 int lender_pages_fresh(struct lender *l)
 {

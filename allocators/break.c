@@ -167,7 +167,8 @@ static const char *break_check(void *heap)
         unsigned char *start = (unsigned char *)r;
         if (start < h->backing->base || start > limit) return "the blocks lie below one another, from the break down";
         size_t room = (size_t)(limit - start);
-        if (room < sizeof *r || payload_bytes(r) > room - sizeof *r) return "a block ends where the next begins or below";
+        if (room < sizeof *r || payload_bytes(r) > room - sizeof *r)
+            return "a block ends where the next begins or below";
         if (payload_bytes(r) % ALIGN != 0) return "a block's size is a multiple of the alignment";
         limit = start;
     }

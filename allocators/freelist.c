@@ -138,11 +138,12 @@ static void release(struct heap *h, struct header *b)
     list_insert(h, b);
 }
 
-/* Makes the unlisted block b a used one of `size` bytes; what is left over stays free if it can be a block. */
+/* Makes the unlisted block b a used one of `size` bytes; what is left over stays free if it can be a block. The wilderness
+ * needs no links: it may be as small as a header, so that a block from it ends where it would in a fresh heap. */
 static void *use(struct heap *h, struct header *b, size_t size)
 {
     size_t left = size_of(b) - size, end = b->size & END;
-    if (left < BLOCK_MIN) {
+    if (!left || (left < BLOCK_MIN && !is_last(h, b))) {
         set_size(h, b, size_of(b), USED | end);
         return payload_of(b);
     }
@@ -153,25 +154,29 @@ static void *use(struct heap *h, struct header *b, size_t size)
     return payload_of(b);
 }
 
-/* Lengthens the heap by `bytes`, a multiple of ALIGN, and returns the new bytes as one unlisted free block, which begins
- * where the heap ended unless somebody else moved the break. NULL with nothing changed if the break cannot grow. */
-static struct header *grow(struct heap *h, size_t bytes)
+/* The last block of the heap, if it is free. */
+static struct header *wilderness(const struct heap *h)
 {
-    struct backing *m = h->backing;
-    unsigned char *now = m->sbrk(m, 0);
-    if (h->newest && now == h->end) {
-        if (m->sbrk(m, (ptrdiff_t)bytes) == SBRK_FAILED) return NULL;
-        struct header *b = (struct header *)h->end;
-        h->end += bytes;
-        b->before = h->last;
-        set_size(h, b, bytes, 0);
-        return b;
-    }
+    struct header *last = h->newest ? (struct header *)(h->end - h->last) : NULL;
+    return last && !is_used(last) ? last : NULL;
+}
+
+/* Nobody else has moved the break since the heap grew last. */
+static bool is_contiguous(const struct heap *h) { return h->newest && h->backing->sbrk(h->backing, 0) == h->end; }
+
+/* Where grow() puts the block it returns. */
+static struct header *growth_start(const struct heap *h)
+{
+    unsigned char *now = h->backing->sbrk(h->backing, 0);
+    if (h->newest && now == h->end) return (struct header *)now;
     /* A new segment: it starts at the next aligned address, with its record unless it is the first. */
-    size_t pad = (size_t)-(uintptr_t)now & (ALIGN - 1), record = h->newest ? RECORD : 0;
-    if (bytes > PTRDIFF_MAX - pad - record || m->sbrk(m, (ptrdiff_t)(bytes + pad + record)) == SBRK_FAILED) return NULL;
-    struct segment *s = h->newest ? (struct segment *)(now + pad) : &h->oldest;
-    struct header *b = (struct header *)(now + pad + record);
+    return (struct header *)(now + (-(uintptr_t)now & (ALIGN - 1)) + (h->newest ? RECORD : 0));
+}
+
+/* Closes the newest segment, if there is one, and opens another whose first block is b. */
+static void new_segment(struct heap *h, struct header *b, size_t bytes)
+{
+    struct segment *s = h->newest ? (struct segment *)((uintptr_t)b - RECORD) : &h->oldest;
     struct header *last = h->newest ? (struct header *)(h->end - h->last) : NULL;
     if (last) {
         h->newest->end = h->end;
@@ -181,21 +186,41 @@ static struct header *grow(struct heap *h, size_t bytes)
     *s = (struct segment){.first = b};
     h->newest = s;
     h->end = (unsigned char *)b + bytes;
-    b->before = 0;
+    if (!last || is_used(last)) return;
+    /* The wilderness is one no longer: it goes on the list, or to waste if it cannot hold the links. */
+    if (size_of(last) < BLOCK_MIN)
+        last->size |= USED;
+    else
+        list_insert(h, last);
+}
+
+/* Lengthens the heap by `bytes`, a multiple of ALIGN, and returns the new bytes as one unlisted free block. NULL with
+ * nothing changed if the break cannot grow. */
+static struct header *grow(struct heap *h, size_t bytes)
+{
+    struct backing *m = h->backing;
+    unsigned char *now = m->sbrk(m, 0);
+    struct header *b = growth_start(h);
+    size_t before_b = (size_t)((unsigned char *)b - now);
+    bool contiguous = h->newest && now == h->end;
+    if (bytes > PTRDIFF_MAX - before_b || m->sbrk(m, (ptrdiff_t)(before_b + bytes)) == SBRK_FAILED) return NULL;
+    b->before = contiguous ? h->last : 0;
+    if (contiguous)
+        h->end += bytes;
+    else
+        new_segment(h, b, bytes);
     set_size(h, b, bytes, 0);
-    if (last && !is_used(last)) list_insert(h, last); /* the wilderness is one no longer */
     return b;
 }
 
 /* An unlisted free block of at least `size` bytes from the end of the heap, or NULL with nothing changed. */
 static struct header *extend(struct heap *h, size_t size)
 {
-    struct header *last = h->newest ? (struct header *)(h->end - h->last) : NULL;
-    if (!last || is_used(last) || h->backing->sbrk(h->backing, 0) != h->end) return grow(h, size);
-    if (size > size_of(last)) {
-        if (!grow(h, size - size_of(last))) return NULL;
-        set_size(h, last, size, 0);
-    }
+    struct header *last = wilderness(h);
+    if (last && size_of(last) >= size) return last;
+    if (!last || !is_contiguous(h)) return grow(h, size);
+    if (!grow(h, size - size_of(last))) return NULL;
+    set_size(h, last, size, 0);
     return last;
 }
 
@@ -301,7 +326,7 @@ static bool resize_in_place(struct heap *h, struct header *b, size_t size)
         if (with_next >= size) {
             if (next) list_remove(h, next);
         } else {
-            if (!at_end || h->backing->sbrk(h->backing, 0) != h->end || !grow(h, size - with_next)) return false;
+            if (!at_end || !is_contiguous(h) || !grow(h, size - with_next)) return false;
             with_next = size; /* over the wilderness, which is on no list */
         }
         set_size(h, b, with_next, USED | end);
@@ -347,6 +372,11 @@ static size_t lead_of(struct header *b, size_t align)
     return lead;
 }
 
+static bool holds(struct header *b, size_t align, size_t size)
+{
+    return size_of(b) >= size && size_of(b) - size >= lead_of(b, align);
+}
+
 static void *aligned(struct heap *h, size_t align, size_t request)
 {
     size_t size = block_for(request);
@@ -355,19 +385,19 @@ static void *aligned(struct heap *h, size_t align, size_t request)
         errno = ENOMEM;
         return NULL;
     }
-    struct header *b = h->free;
-    while (b && (size_of(b) < size || size_of(b) - size < lead_of(b, align))) b = links_of(b)->next;
-    if (b) {
+    struct header *b = h->free, *last = wilderness(h);
+    while (b && !holds(b, align, size)) b = links_of(b)->next;
+    if (b)
         list_remove(h, b);
-    } else {
-        /* Ask the break for just what an aligned block lacks at the end, as malloc does. */
-        unsigned char *now = h->backing->sbrk(h->backing, 0);
-        struct header *last = h->newest && now == h->end ? (struct header *)(h->end - h->last) : NULL;
-        unsigned char *at = last && !is_used(last) ? (unsigned char *)last : now + (-(uintptr_t)now & (ALIGN - 1));
-        if (!(b = extend(h, lead_of((struct header *)at, align) + size))) {
-            errno = ENOMEM;
-            return NULL;
-        }
+    else if (last && holds(last, align, size))
+        b = last;
+    else if (last && is_contiguous(h))
+        b = extend(h, lead_of(last, align) + size);
+    else
+        b = grow(h, lead_of(growth_start(h), align) + size);
+    if (!b) {
+        errno = ENOMEM;
+        return NULL;
     }
     size_t lead = lead_of(b, align), whole = size_of(b), end = b->size & END;
     if (lead) {
@@ -461,7 +491,8 @@ static void fl_walk(void *heap, alloc_visit *visit, void *context)
         if (s != &h->oldest && !visit(context, &record)) return;
         for (struct header *b = s->first; (unsigned char *)b != end; b = behind(b)) {
             struct alloc_block block = {.base = b, .size = size_of(b), .state = is_used(b) ? BLOCK_USED : BLOCK_FREE};
-            if (is_used(b)) block.payload = payload_of(b);
+            if (block.size < BLOCK_MIN && is_used(b)) block.state = BLOCK_META; /* waste before a gap */
+            if (block.state == BLOCK_USED) block.payload = payload_of(b);
             if (!visit(context, &block) || block.size == 0) return;
         }
     }
@@ -474,7 +505,7 @@ static bool count_block(void *context, const struct alloc_block *b)
     s->used_blocks += b->state == BLOCK_USED;
     if (b->state == BLOCK_FREE) {
         s->free_blocks++;
-        s->free_bytes += b->size - HEADER;
+        s->free_bytes += b->size > HEADER ? b->size - HEADER : 0;
     }
     return true;
 }

@@ -7,7 +7,8 @@
  *     page map   | F m m | . . | F m | F | . . . . |            F: first page of a mapping, m: one more of it
  *
  * A mapping can so be cut anywhere without asking for memory: its pages are marked as free, and the page behind the
- * cut, if it was an m, becomes an F. (The F of a malloc'ed block is another than that of a mapping.) Addresses are chosen first fit: the lowest gap that is long enough.
+ * cut, if it was an m, becomes an F. (The F of a malloc'ed block is another than that of a mapping.)
+ * Addresses are chosen first fit: the lowest gap that is long enough.
  *
  * The page map of a window up to PAGES_INSIDE pages lies in the heap's state. That of a larger window lies in pages
  * which the allocator maps for itself at the window's top, one for every page_bytes pages of window; a mapping at a
@@ -111,7 +112,7 @@ static int map_pages(struct region *r, size_t page, size_t end)
     return r->backing->map(r->backing, address_of(r, page), (end - page) * r->page_bytes, SOURCE_ANONYMOUS, 0, 0);
 }
 
-/* ---- Life ---------------------------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static int region_init(void *heap, struct backing *backing)
 {
@@ -132,7 +133,7 @@ static int region_init(void *heap, struct backing *backing)
 
 static void region_fini(void *heap) { (void)heap; }
 
-/* ---- Mappings ------------------------------------------------------------------------------------------------------ */
+/* ---- Mappings ---------------------------------------------------------------------------------------------------- */
 
 static void *mapping_failed(int error)
 {
@@ -191,7 +192,7 @@ static int region_munmap(void *heap, void *address, size_t length)
     return -1;
 }
 
-/* ---- The heap: every block is a mapping of its own ------------------------------------------------------------------- */
+/* ---- The heap: every block is a mapping of its own --------------------------------------------------------------- */
 
 static void *allocate(struct region *r, size_t align, size_t size)
 {
@@ -299,7 +300,7 @@ static size_t region_usable_size(void *heap, const void *p)
     return page == NO_PAGE ? 0 : (mapping_end(r, page) - page) * r->page_bytes;
 }
 
-/* ---- Inspection ------------------------------------------------------------------------------------------------------ */
+/* ---- Inspection -------------------------------------------------------------------------------------------------- */
 
 /* The end of the run that begins at `page`: a mapping, a gap, or the page map's own pages. */
 static size_t run_end(const struct region *r, size_t page)
@@ -374,7 +375,8 @@ const struct alloc_ops alloc_region = {
             .zero_size = ZERO_SIZE_UNIQUE,
             .realloc_zero = REALLOC_ZERO_UNIQUE,
             .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_ALIGN_CHECKED |
-                        PROMISE_MERGES | PROMISE_STEADY | PROMISE_DRAINS | PROMISE_DETERMINISTIC | PROMISE_DETECTS_BAD_FREE,
+                        PROMISE_MERGES | PROMISE_STEADY | PROMISE_DRAINS | PROMISE_DETERMINISTIC |
+                        PROMISE_DETECTS_BAD_FREE,
             .waste_max_bytes = 4096,
         },
     .state_size = sizeof(struct region),

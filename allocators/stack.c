@@ -128,8 +128,7 @@ static void stack_walk(void *heap, alloc_visit *visit, void *context)
     if (unused.size > 0 && !visit(context, &unused)) return;
     for (unsigned char *p = s->top; p < s->ceiling;) {
         struct record *r = record_at(p);
-        struct alloc_block block = {
-            .base = r, .size = sizeof *r + r->bytes, .payload = r + 1, .state = BLOCK_USED};
+        struct alloc_block block = {.base = r, .size = sizeof *r + r->bytes, .payload = r + 1, .state = BLOCK_USED};
         p = record_end(r);
         if (!visit(context, &block)) return;
     }

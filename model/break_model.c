@@ -27,7 +27,7 @@ uint64_t break_page_end(const struct break_model *m, uint64_t offset)
     return end < m->size ? end : m->size;
 }
 
-/* ---- Judging ------------------------------------------------------------------------------------------------------ */
+/* ---- Judging ----------------------------------------------------------------------------------------------------- */
 
 /* A refusal, of either call. */
 static struct ruling judge_refusal(const struct break_model *m, bool inside, const struct break_seen *seen)
@@ -47,8 +47,8 @@ static struct ruling judge_pages(const struct break_model *m, const struct break
 struct ruling break_judge_sbrk(const struct break_model *m, int64_t delta, const struct break_seen *seen)
 {
     int64_t target;
-    bool inside = !__builtin_add_overflow((int64_t)m->current, delta, &target) && target >= 0 &&
-                  (uint64_t)target <= m->size;
+    bool inside =
+        !__builtin_add_overflow((int64_t)m->current, delta, &target) && target >= 0 && (uint64_t)target <= m->size;
     if (seen->failed) {
         if (delta == 0) return ruling_broken(RULE_A36, "sbrk(0) gives the current break");
         return judge_refusal(m, inside, seen);
@@ -69,7 +69,7 @@ struct ruling break_judge_brk(const struct break_model *m, uint64_t target, cons
     return judge_pages(m, seen);
 }
 
-/* ---- Contents ------------------------------------------------------------------------------------------------------ */
+/* ---- Contents ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t span_start(const struct break_model *m, uint32_t i) { return i == 0 ? 0 : m->spans[i - 1].end; }
 

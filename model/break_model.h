@@ -1,9 +1,9 @@
 /* break_model.h: what the contract says of a break, and what its bytes should hold (A35-A39, A42).
  *
- * Positions are offsets from the start of the break. A break is a stack of bytes, and so is what is known of them: spans
- * in address order, each as somebody left it; above the last span everything is as fresh. Growth cuts the spans at the
- * old break and puts a new one on top, up to the end of the page; shrinking cuts them at the end of the new page, for
- * the bytes between the break and that page end stay in place and keep their contents.
+ * Positions are offsets from the start of the break. A break is a stack of bytes, and so is what is known of them:
+ * spans in address order, each as somebody left it; above the last span everything is as fresh. Growth cuts the spans
+ * at the old break and puts a new one on top, up to the end of the page; shrinking cuts them at the end of the new page,
+ * for the bytes between the break and that page end stay in place and keep their contents.
  *
  *      0                                   break      page end                              limit
  *      | pattern  | others  | pattern         :           |          fresh: zero              |

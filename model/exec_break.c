@@ -4,6 +4,7 @@
  * model judges, bytes that came are verified as fresh or kept (A39), and the break's last page is probed (A35).
  */
 #include "break_model.h"
+#include "exec_groups.h"
 #include "outcome.h"
 
 #include <errno.h>
@@ -81,7 +82,8 @@ static bool step_sbrk(struct exec *x, const struct op *op, unsigned slot, uint64
     struct break_model *m = x->breaks;
     ptrdiff_t delta = (ptrdiff_t)(size_t)a;
     uint64_t old = m->current;
-    if (delta < 0 && -(uint64_t)(int64_t)delta <= old && !break_may_lower(m, old + (uint64_t)(int64_t)delta)) return true;
+    if (delta < 0 && -(uint64_t)(int64_t)delta <= old && !break_may_lower(m, old + (uint64_t)(int64_t)delta))
+        return true;
     uint64_t refused = x->lender.refused;
     errno = 0;
     unsigned char *result = x->ops->sbrk(x->heap, delta);
@@ -96,8 +98,9 @@ static bool step_sbrk(struct exec *x, const struct op *op, unsigned slot, uint64
     struct ruling ruling = break_judge_sbrk(m, delta, &seen);
     if (ruling.rule == RULE_NONE) return seen.failed || settle(x, &seen);
     if (seen.failed)
-        return exec_fail(x, ruling.rule, NULL, ruling.expected, "sbrk failed with errno %d; the break was at %llu, is at %llu",
-                         seen.error, (unsigned long long)old, (unsigned long long)seen.now);
+        return exec_fail(x, ruling.rule, NULL, ruling.expected,
+                         "sbrk failed with errno %d; the break was at %llu, is at %llu", seen.error,
+                         (unsigned long long)old, (unsigned long long)seen.now);
     return exec_fail(x, ruling.rule, NULL, ruling.expected,
                      "offset %lld returned; the break was at %llu, is at %llu, the backing's at %llu",
                      (long long)seen.result, (unsigned long long)old, (unsigned long long)seen.now,
@@ -122,8 +125,8 @@ static bool step_brk(struct exec *x, const struct op *op, unsigned slot, uint64_
     struct ruling ruling = break_judge_brk(m, target, &seen);
     if (result != 0 && result != -1) ruling = ruling_broken(RULE_A38, "brk returns 0 or -1");
     if (ruling.rule == RULE_NONE) return seen.failed || settle(x, &seen);
-    return exec_fail(x, ruling.rule, NULL, ruling.expected, "%d with errno %d; the break was at %llu, is at %llu", result,
-                     seen.error, (unsigned long long)old, (unsigned long long)seen.now);
+    return exec_fail(x, ruling.rule, NULL, ruling.expected, "%d with errno %d; the break was at %llu, is at %llu",
+                     result, seen.error, (unsigned long long)old, (unsigned long long)seen.now);
 }
 
 bool exec_step_break(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
@@ -143,4 +146,10 @@ bool exec_break_finish(struct exec *x)
 {
     if (x->breaks == NULL || x->lender.face.kind != BACKING_BREAK) return true;
     return follow(x) && verify(x, 0, break_page_end(x->breaks, x->breaks->current));
+}
+
+void exec_break_close(struct exec *x)
+{
+    exec_release(x->breaks, sizeof *x->breaks);
+    x->breaks = NULL;
 }

@@ -15,7 +15,7 @@
 void exec_frames_fresh(struct exec *x)
 {
     struct frames_model *m = exec_frames_model(x);
-    m->depth = m->block_count = 0;
+    m->depth = m->block_count = m->refusals = 0;
     m->popped = false;
     if (x->ops->frame_push == NULL || x->ops->frame_pop == NULL) return;
     x->ops->frame_push(x->heap);
@@ -65,7 +65,8 @@ static bool pop(struct exec *x, const struct op *op, unsigned slot)
 bool exec_step_frames(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     (void)a, (void)b;
-    if (x->ops->frame_push == NULL || x->ops->frame_pop == NULL) return exec_skip(x, (enum op_kind)op->kind);
+    bool offered = x->ops->frame_push != NULL && x->ops->frame_pop != NULL;
+    if (!offered || exec_frames_model(x) == NULL) return exec_skip(x, (enum op_kind)op->kind);
     if (op->kind == OP_FRAME_PUSH) return push(x, op, slot);
     return exec_frames_model(x)->depth == 1 || pop(x, op, slot); /* the program's own frame stays till its end */
 }

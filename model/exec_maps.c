@@ -4,19 +4,21 @@
  * the last of them are probed without a signal before anything touches them, and up to SAMPLE_PAGES at each end are
  * verified byte by byte. When the program ends, every page that is still mapped is.
  */
+#include "exec_groups.h"
 #include "map_model.h"
 #include "outcome.h"
 
 #include "backing_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define SAMPLE_PAGES 4u
-#define ALIASES_MAX 4u      /* other mappings of a file's page that are read after a store */
-#define SEARCH_PAGES 1024u  /* ... looked for among so many */
-#define FINISH_PAGES 4096u  /* verified when the program ends */
+#define ALIASES_MAX 4u     /* other mappings of a file's page that are read after a store */
+#define SEARCH_PAGES 1024u /* ... looked for among so many */
+#define FINISH_PAGES 4096u /* verified when the program ends */
 
-/* ---- The model's memory ---------------------------------------------------------------------------------------------- */
+/* ---- The model's memory ------------------------------------------------------------------------------------------ */
 
 static struct map_model *model_of(struct exec *x)
 {
@@ -34,7 +36,7 @@ void exec_maps_fresh(struct exec *x)
     if (m == NULL || b->kind != BACKING_PAGES) return;
     uint64_t count = b->size / b->page_bytes;
     if (m->capacity < count) {
-        if (m->pages != NULL) exec_release(m->pages, (size_t)m->capacity * sizeof *m->pages);
+        exec_release(m->pages, (size_t)m->capacity * sizeof *m->pages);
         m->pages = exec_memory((size_t)count * sizeof *m->pages);
         m->capacity = m->pages != NULL ? count : 0;
         m->first = m->last = 0; /* the new memory is zeroed */
@@ -48,7 +50,7 @@ static uint64_t own_pages(const struct exec *x)
     return held > x->maps->mapped_pages ? held - x->maps->mapped_pages : 0;
 }
 
-/* ---- Reading pages ------------------------------------------------------------------------------------------------ */
+/* ---- Reading pages ----------------------------------------------------------------------------------------------- */
 
 static unsigned char *address_of(const struct map_model *m, uint64_t page) { return m->base + page * m->page_bytes; }
 
@@ -90,15 +92,24 @@ static bool check_neighbour(struct exec *x, uint64_t page, enum rule rule)
 static bool check_range(struct exec *x, const struct map_range *r, enum rule probe_rule, enum rule neighbour_rule)
 {
     uint64_t end = r->page + r->count;
-    if (!probe_page(x, r->page, probe_rule) || !probe_page(x, end - 1, probe_rule)) return false;
+    if (!probe_page(x, r->page, probe_rule)) return false;
+    if (r->count > 1 && !probe_page(x, end - 1, probe_rule)) return false;
     for (uint64_t i = 0; i < r->count && i < SAMPLE_PAGES; i++) {
         if (!verify_page(x, r->page + i, RULE_NONE)) return false;
-        if (!verify_page(x, end - 1 - i, RULE_NONE)) return false;
+        if (r->count > SAMPLE_PAGES && !verify_page(x, end - 1 - i, RULE_NONE)) return false;
     }
     return check_neighbour(x, r->page - 1, neighbour_rule) && check_neighbour(x, end, neighbour_rule);
 }
 
-/* ---- mmap and munmap ------------------------------------------------------------------------------------------------ */
+/* Whether a live block of the heap lies in the range. */
+static bool holds_blocks(const struct exec *x, const struct map_range *range)
+{
+    uintptr_t from = (uintptr_t)address_of(x->maps, range->page);
+    uintptr_t to = from + (uintptr_t)(range->count * x->maps->page_bytes);
+    return x->model.live > 0 && shadow_next_owned(&x->model.shadow, from, to) < to;
+}
+
+/* ---- mmap and munmap --------------------------------------------------------------------------------------------- */
 
 static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
@@ -109,7 +120,8 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
     if (m->slots[slot].count > 0) return true;
     map_unpack(m, a, op->b, &q);
     bool fixed = q.flags & MAPPING_FIXED;
-    bool over_own = fixed && map_pages_of(m, q.address, q.length, &range) && map_holds_own(m, &range, own_pages(x));
+    bool inside = fixed && map_pages_of(m, q.address, q.length, &range);
+    bool over_own = inside && map_holds_own(m, &range, own_pages(x));
     if (over_own && !(q.flags & MAPPING_NOREPLACE)) return true;
 
     uint64_t refused = x->lender.refused;
@@ -118,18 +130,21 @@ static bool step_mmap(struct exec *x, const struct op *op, unsigned slot, uint64
     struct map_seen seen = {.failed = result == MAPPING_FAILED, .address = (uintptr_t)result, .error = errno};
     seen.refused = x->lender.refused != refused;
     seen.over_own = over_own;
+    if (!fixed && !seen.failed) inside = map_pages_of(m, seen.address, q.length, &range);
+    seen.over_blocks = inside && holds_blocks(x, &range);
     if (seen.failed) seen.own_pages = own_pages(x);
     exec_outcome(x, op, slot, seen.failed ? RESULT_NULL : RESULT_PTR, seen.failed ? NULL : result, seen.error);
 
     exec_checked(x, q.flags & MAPPING_FIXED ? RULE_A45 : RULE_A43);
     struct ruling ruling = map_judge_mmap(m, &q, &seen);
     if (ruling.rule != RULE_NONE && seen.failed)
-        return exec_fail(x, ruling.rule, NULL, ruling.expected, "MAP_FAILED with errno %d for %zu bytes", seen.error, q.length);
+        return exec_fail(x, ruling.rule, NULL, ruling.expected, "MAP_FAILED with errno %d for %zu bytes", seen.error,
+                         q.length);
     if (ruling.rule != RULE_NONE)
         return exec_fail(x, ruling.rule, result, ruling.expected, "offset %lld for %zu bytes",
                          (long long)((uintptr_t)result - (uintptr_t)m->base), q.length);
     if (seen.failed) { /* nothing may have changed; what was to be replaced shows it first */
-        if (!fixed || !map_pages_of(m, q.address, q.length, &range)) return true;
+        if (!inside) return true;
         return check_neighbour(x, range.page, RULE_A45) && check_neighbour(x, range.page + range.count - 1, RULE_A45);
     }
     map_pages_of(m, seen.address, q.length, &range);
@@ -160,9 +175,9 @@ static bool step_munmap(struct exec *x, const struct op *op, unsigned slot, uint
     struct ruling ruling = map_judge_munmap(m, &q, &seen);
     if (result != 0 && result != -1) ruling = ruling_broken(RULE_A46, "munmap returns 0 or -1");
     if (ruling.rule != RULE_NONE)
-        return exec_fail(x, ruling.rule, (void *)q.address, ruling.expected, "%d with errno %d for %zu bytes at offset %llu",
-                         result, seen.failed ? seen.error : 0, q.length,
-                         (unsigned long long)(q.address - (uintptr_t)m->base));
+        return exec_fail(x, ruling.rule, (void *)q.address, ruling.expected,
+                         "%d with errno %d for %zu bytes at offset %llu", result, seen.failed ? seen.error : 0,
+                         q.length, (unsigned long long)(q.address - (uintptr_t)m->base));
     if (!legal) return true;
     if (seen.failed)
         return check_neighbour(x, range.page, RULE_A46) && check_neighbour(x, range.page + range.count - 1, RULE_A46);
@@ -171,7 +186,7 @@ static bool step_munmap(struct exec *x, const struct op *op, unsigned slot, uint
     return check_range(x, &range, RULE_A46, RULE_A46);
 }
 
-/* ---- Stores ---------------------------------------------------------------------------------------------------------- */
+/* ---- Stores ------------------------------------------------------------------------------------------------------ */
 
 /* The file itself holds what the model says. */
 static bool check_file(struct exec *x, unsigned file, uint32_t file_page)
@@ -244,11 +259,39 @@ bool exec_step_maps(struct exec *x, const struct op *op, unsigned slot, uint64_t
     }
 }
 
+/* Gives every page back, so that another round on this heap finds it empty. */
+static bool unmap_all(struct exec *x)
+{
+    struct map_model *m = x->maps;
+    x->lender.fail_at = 0;
+    for (uint64_t page = m->first, end; x->ops->munmap && page < m->last; page = end) {
+        end = page + 1;
+        if (m->pages[page].content == MAP_NONE) continue;
+        while (end < m->last && m->pages[end].content != MAP_NONE) end++;
+        exec_checked(x, RULE_A46);
+        struct map_range range = {.page = page, .count = end - page};
+        if (x->ops->munmap(x->heap, address_of(m, page), (size_t)(range.count * m->page_bytes)))
+            return exec_fail(x, RULE_A46, address_of(m, page), "munmap of mapped pages succeeds", "-1 for %llu pages",
+                             (unsigned long long)range.count);
+        map_remove(m, &range);
+    }
+    memset(m->slots, 0, sizeof m->slots);
+    return true;
+}
+
 bool exec_maps_finish(struct exec *x)
 {
     struct map_model *m = x->maps;
     if (m == NULL || x->lender.face.kind != BACKING_PAGES) return true;
     for (uint64_t page = m->first; page < m->last && page - m->first < FINISH_PAGES; page++)
         if (m->pages[page].content != MAP_NONE && !verify_page(x, page, RULE_NONE)) return false;
-    return true;
+    return unmap_all(x);
+}
+
+void exec_maps_close(struct exec *x)
+{
+    if (x->maps == NULL) return;
+    exec_release(x->maps->pages, (size_t)x->maps->capacity * sizeof *x->maps->pages);
+    exec_release(x->maps, sizeof *x->maps);
+    x->maps = NULL;
 }

@@ -33,8 +33,8 @@ bool frames_granted(struct exec *x, unsigned slot, const void *p, size_t request
         exec_checked(x, RULE_A33);
         size_t align = x->options.contract.align_min;
         if (align > 1 && (uintptr_t)p % align != 0)
-            return exec_fail(x, RULE_A33, p, "a stack block is aligned for any object", "address modulo %zu is %zu", align,
-                             (size_t)((uintptr_t)p % align));
+            return exec_fail(x, RULE_A33, p, "a stack block is aligned for any object", "address modulo %zu is %zu",
+                             align, (size_t)((uintptr_t)p % align));
         if (has_region(x) && (offset > low || request > low - offset))
             return exec_fail(x, RULE_A33, p, "a newer block lies below all older ones",
                              "block at offset %llu of %zu bytes, an older one at offset %llu",
@@ -45,14 +45,17 @@ bool frames_granted(struct exec *x, unsigned slot, const void *p, size_t request
     return true;
 }
 
-/* The pages around the region still fault: asked when the stack says that it is full, where a guard matters. */
+/* The pages around the region still fault: asked when the stack says that it is full, where a guard matters, but not
+ * every time, because it costs as much as a short program. */
 static bool guards_fault(struct exec *x)
 {
     const struct backing *b = &x->lender.face;
+    if (!has_region(x) || exec_frames_model(x)->refusals++ % 64 != 0) return true;
     const unsigned char *first_page = b->base - (uintptr_t)b->base % b->page_bytes;
     exec_checked(x, RULE_C15);
     if (lender_readable(first_page - 1))
-        return exec_fail(x, RULE_C15, b->base, "the page below the stack faults", "the page below the stack is readable");
+        return exec_fail(x, RULE_C15, b->base, "the page below the stack faults",
+                         "the page below the stack is readable");
     if (lender_readable(b->base + b->size))
         return exec_fail(x, RULE_C15, b->base + b->size, "the page above the stack faults",
                          "the page above the stack is readable");
@@ -65,13 +68,14 @@ bool frames_refused(struct exec *x, size_t request)
     const struct frames_model *m = exec_frames_model(x);
     exec_checked(x, RULE_A32);
     if (!reported)
-        return exec_fail(x, RULE_A32, NULL, "a stack that is exceeded reports it", "NULL for %zu bytes, no report", request);
+        return exec_fail(x, RULE_A32, NULL, "a stack that is exceeded reports it", "NULL for %zu bytes, no report",
+                         request);
     x->reports_seen = x->lender.reports;
-    if (frames_may_refuse(x, request)) return !has_region(x) || guards_fault(x);
+    if (frames_may_refuse(x, request)) return guards_fault(x);
     unsigned long long room = frames_low(x);
     if (!m->popped)
-        return exec_fail(x, RULE_A32, NULL, "a block that fits is granted", "%zu bytes refused, %llu bytes below the newest block",
-                         request, room);
+        return exec_fail(x, RULE_A32, NULL, "a block that fits is granted",
+                         "%zu bytes refused, %llu bytes below the newest block", request, room);
     exec_checked(x, RULE_A30);
     return exec_fail(x, RULE_A30, NULL, "popped frames have given their space back",
                      "%zu bytes refused, %llu bytes below the newest live block", request, room);

@@ -22,9 +22,10 @@ struct frames_block {
 };
 
 struct frames_model {
-    uint32_t depth;       /* frames open; 1 is the program's own */
-    uint32_t block_count; /* alive */
-    bool popped;          /* a frame with blocks has been popped on this heap */
+    uint32_t depth;                            /* frames open; 1 is the program's own */
+    uint32_t block_count;                      /* alive */
+    uint32_t refusals;                         /* of blocks */
+    bool popped;                               /* a frame with blocks has been popped on this heap */
     struct frames_block blocks[PROGRAM_SLOTS]; /* oldest first */
 };
 

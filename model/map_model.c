@@ -44,7 +44,7 @@ void map_unpack(const struct map_model *m, uint64_t a, uint64_t b, struct map_re
     if (bits & MAP_ADDRESS_BAD) out->address += MAP_UNALIGNED_BYTES;
 }
 
-/* ---- Judging ------------------------------------------------------------------------------------------------------ */
+/* ---- Judging ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t pages_for(const struct map_model *m, size_t length)
 {
@@ -114,7 +114,7 @@ static struct ruling judge_fixed(const struct map_model *m, const struct map_req
         return ruling_broken(RULE_A43, "a mapping outside the window is refused with ENOMEM");
     }
     bool own = seen->over_own;
-    if ((q->flags & MAPPING_NOREPLACE) && (own || any_mapped(m, &range))) {
+    if ((q->flags & MAPPING_NOREPLACE) && (seen->over_blocks || any_mapped(m, &range))) {
         if (seen->failed && (seen->error == EEXIST || (own && seen->error == ENOMEM))) return RULING_ALLOWED;
         return ruling_broken(RULE_A45, "NOREPLACE over a mapping is refused with EEXIST");
     }
@@ -123,6 +123,7 @@ static struct ruling judge_fixed(const struct map_model *m, const struct map_req
         return ruling_broken(RULE_A45, "a fixed mapping is at the address asked for");
     }
     if (seen->error == ENOMEM && (seen->refused || own)) return RULING_ALLOWED;
+    if (seen->error == EEXIST && (q->flags & MAPPING_NOREPLACE) && own) return RULING_ALLOWED;
     return ruling_broken(RULE_A45, "a fixed mapping inside the window is made");
 }
 
@@ -133,7 +134,8 @@ struct ruling map_judge_mmap(const struct map_model *m, const struct map_request
         if (seen->failed && seen->error == EINVAL) return RULING_ALLOWED;
         return ruling_broken(RULE_A43, "a bad argument is refused with EINVAL");
     }
-    if (!seen->failed && seen->address % m->page_bytes != 0) return ruling_broken(RULE_A43, "a mapping begins at a page");
+    if (!seen->failed && seen->address % m->page_bytes != 0)
+        return ruling_broken(RULE_A43, "a mapping begins at a page");
     if (q->flags & MAPPING_FIXED) return judge_fixed(m, q, seen);
 
     uint64_t count = pages_for(m, q->length);
@@ -145,7 +147,8 @@ struct ruling map_judge_mmap(const struct map_model *m, const struct map_request
     struct map_range range;
     if (!map_pages_of(m, seen->address, q->length, &range))
         return ruling_broken(RULE_C8, "a mapping lies inside the window");
-    if (any_mapped(m, &range)) return ruling_broken(RULE_C7, "a mapping without FIXED replaces none");
+    if (seen->over_blocks || any_mapped(m, &range))
+        return ruling_broken(RULE_C7, "a mapping without FIXED replaces nothing");
     return RULING_ALLOWED;
 }
 
@@ -165,7 +168,7 @@ struct ruling map_judge_munmap(const struct map_model *m, const struct map_reque
     return ruling_broken(RULE_A46, "pages are unmapped unless that splits a mapping");
 }
 
-/* ---- Pages ---------------------------------------------------------------------------------------------------------- */
+/* ---- Pages ------------------------------------------------------------------------------------------------------- */
 
 size_t map_file_bytes(const struct map_model *m, uint32_t file_page)
 {
@@ -204,7 +207,7 @@ void map_remove(struct map_model *m, const struct map_range *range)
     }
 }
 
-/* ---- Contents ------------------------------------------------------------------------------------------------------- */
+/* ---- Contents ---------------------------------------------------------------------------------------------------- */
 
 static bool matches_version(const struct map_model *m, const struct map_page *page, uint64_t version,
                             const unsigned char *p, size_t *at)
@@ -220,7 +223,8 @@ static bool matches_version(const struct map_model *m, const struct map_page *pa
     return true;
 }
 
-bool map_verify_file(const struct map_model *m, unsigned file, uint32_t file_page, const unsigned char *bytes, size_t *at)
+bool map_verify_file(const struct map_model *m, unsigned file, uint32_t file_page, const unsigned char *bytes,
+                     size_t *at)
 {
     struct map_page page = {.file = (uint8_t)file, .file_page = file_page};
     return matches_version(m, &page, m->files[file][file_page].version, bytes, at);

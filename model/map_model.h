@@ -11,9 +11,9 @@
  *     bits 16-31  the page that enum map_address speaks of
  *     bits 32-44  the slot that MAP_ADDRESS_IN_REF speaks of
  *
- * and a mapping is named by its slot. For OP_MUNMAP, `b` is taken modulo the length of the mapping and `a` is cut at its
- * end; for OP_MAP_STORE, `a` is taken modulo its length. Stores replace the page that they hit, or as much of it as lies
- * inside the file. Not made, because no program has the right to them: a fixed mapping over pages, or an munmap of
+ * and a mapping is named by its slot. For OP_MUNMAP, `b` is taken modulo the length of the mapping and `a` is cut at
+ * its end; for OP_MAP_STORE, `a` is taken modulo its length. Stores replace the page that they hit, or as much of it as
+ * lies inside the file. Not made, because no program has the right to them: a fixed mapping over pages, or an munmap of
  * pages, that the allocator has mapped for itself.
  */
 #ifndef MAP_MODEL_H
@@ -44,9 +44,9 @@ enum map_address {
 #define MAP_UNALIGNED_BYTES 8u
 
 enum map_content {
-    MAP_NONE,   /* not mapped */
-    MAP_ZERO,   /* anonymous, untouched */
-    MAP_OWN,    /* stored to: payload_fill with `key`; anonymous or private */
+    MAP_NONE, /* not mapped */
+    MAP_ZERO, /* anonymous, untouched */
+    MAP_OWN,  /* stored to: payload_fill with `key`; anonymous or private */
     MAP_SHARED_FILE,
     MAP_COPY,   /* private, untouched: the file as it was at version `key`, or as it is now (either is legal) */
     MAP_BEYOND, /* wholly behind the end of the file: touching it is an error */
@@ -91,12 +91,13 @@ struct map_request {
 };
 
 struct map_seen {
-    bool failed;         /* MAPPING_FAILED, or -1 */
-    uintptr_t address;   /* mmap: the result */
-    int error;           /* errno, if failed */
-    bool refused;        /* the backing refused a request of this call because it was told to */
-    bool over_own;       /* FIXED: the range held pages of the allocator's own before the call */
-    uint64_t own_pages;  /* how many the allocator has: they hold something, and the model does not know them */
+    bool failed;        /* MAPPING_FAILED, or -1 */
+    uintptr_t address;  /* mmap: the result */
+    int error;          /* errno, if failed */
+    bool refused;       /* the backing refused a request of this call because it was told to */
+    bool over_own;      /* FIXED: the range held pages of the allocator's own before the call */
+    bool over_blocks;   /* the range, asked for or returned, is that of live blocks of the heap */
+    uint64_t own_pages; /* how many the allocator has: they hold something, and the model does not know them */
 };
 
 /* Begins with an empty window. `pages` must have room for page_count; it is cleared as far as it was touched. */
@@ -112,7 +113,8 @@ bool map_holds_own(const struct map_model *m, const struct map_range *range, uin
 
 /* Judge a call; the state is not changed. */
 struct ruling map_judge_mmap(const struct map_model *m, const struct map_request *request, const struct map_seen *seen);
-struct ruling map_judge_munmap(const struct map_model *m, const struct map_request *request, const struct map_seen *seen);
+struct ruling map_judge_munmap(const struct map_model *m, const struct map_request *request,
+                               const struct map_seen *seen);
 
 /* The call succeeded, as judged: [range] is mapped as asked, or no longer. */
 void map_put(struct map_model *m, const struct map_range *range, const struct map_request *request);
@@ -124,7 +126,8 @@ size_t map_file_bytes(const struct map_model *m, uint32_t file_page);
 /* Reads an accessible page: true, or false with *at, offset in the page of the first wrong byte. */
 bool map_verify(const struct map_model *m, uint64_t page, size_t *at);
 /* The same of `bytes` read from a file past all mappings. */
-bool map_verify_file(const struct map_model *m, unsigned file, uint32_t file_page, const unsigned char *bytes, size_t *at);
+bool map_verify_file(const struct map_model *m, unsigned file, uint32_t file_page, const unsigned char *bytes,
+                     size_t *at);
 /* The rule that is broken when map_verify says false. */
 enum rule map_content_rule(const struct map_model *m, uint64_t page);
 

@@ -16,6 +16,15 @@ uint64_t payload_key(uint32_t seed, uint64_t generation)
     return x ^ x >> 32;
 }
 
+/* Byte i of a word as it lies in memory. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define BYTE_OF(word, i) ((unsigned char)((word) >> 8 * (i)))
+#define JOIN(low, high, bytes) ((low) >> 8 * (bytes) | (high) << (64 - 8 * (bytes)))
+#else
+#define BYTE_OF(word, i) ((unsigned char)((word) >> (56 - 8 * (i))))
+#define JOIN(low, high, bytes) ((low) << 8 * (bytes) | (high) >> (64 - 8 * (bytes)))
+#endif
+
 void payload_fill(void *p, size_t n, uint64_t key)
 {
     unsigned char *to = p, *end = to + n;
@@ -28,7 +37,13 @@ void payload_fill(void *p, size_t n, uint64_t key)
         key = a[0];
     }
     for (; (size_t)(end - to) >= sizeof key; to += sizeof key, key += STEP) memcpy(to, &key, sizeof key);
-    memcpy(to, &key, (size_t)(end - to));
+    size_t tail = (size_t)(end - to);
+    if (tail && n >= sizeof key) { /* the last eight bytes at once, across two words */
+        uint64_t both = JOIN(key - STEP, key, tail);
+        memcpy(end - sizeof both, &both, sizeof both);
+        return;
+    }
+    for (size_t i = 0; i < tail; i++) to[i] = BYTE_OF(key, i);
 }
 
 /* The first wrong byte of a range that is known to hold one. */
@@ -61,8 +76,14 @@ size_t payload_verify(const void *p, size_t n, uint64_t key)
         memcpy(&word, from, sizeof word);
         wrong |= word ^ k;
     }
-    if (wrong || memcmp(from, &k, (size_t)(end - from)) != 0) return first_wrong(p, n, key);
-    return n;
+    size_t tail = (size_t)(end - from);
+    if (tail && n >= sizeof word) {
+        memcpy(&word, end - sizeof word, sizeof word);
+        wrong |= word ^ JOIN(k - STEP, k, tail);
+    } else {
+        for (size_t i = 0; i < tail; i++) wrong |= from[i] ^ BYTE_OF(k, i);
+    }
+    return wrong ? first_wrong(p, n, key) : n;
 }
 
 bool payload_zero(const void *p, size_t n, size_t *at)

@@ -28,7 +28,7 @@ static void with_extra(struct alloc_ops *ops)
     ops->reset = NULL;
 }
 
-/* ---- A35: the last page of the break is taken only when it is full ---------------------------------------------------- */
+/* ---- A35: the last page of the break is taken only when it is full ----------------------------------------------- */
 
 static int brk_page_down(void *heap, void *end)
 {
@@ -56,7 +56,7 @@ static void patch_page_down(struct alloc_ops *ops)
     ops->brk = brk_page_down;
 }
 
-/* ---- A36: the new break is returned, as some textbooks have it --------------------------------------------------------- */
+/* ---- A36: the new break is returned, as some textbooks have it --------------------------------------------------- */
 
 static void *sbrk_new(void *heap, ptrdiff_t delta_bytes)
 {
@@ -66,7 +66,7 @@ static void *sbrk_new(void *heap, ptrdiff_t delta_bytes)
 
 static void patch_new(struct alloc_ops *ops) { ops->sbrk = sbrk_new; }
 
-/* ---- A37: shrinking too far shrinks to nothing --------------------------------------------------------------------------- */
+/* ---- A37: shrinking too far shrinks to nothing ------------------------------------------------------------------- */
 
 static void *sbrk_clamped(void *heap, ptrdiff_t delta_bytes)
 {
@@ -82,7 +82,7 @@ static void patch_clamped(struct alloc_ops *ops)
     ops->sbrk = sbrk_clamped;
 }
 
-/* ---- A38: brk is always content --------------------------------------------------------------------------------------------- */
+/* ---- A38: brk is always content ---------------------------------------------------------------------------------- */
 
 static int brk_content(void *heap, void *end)
 {
@@ -92,7 +92,7 @@ static int brk_content(void *heap, void *end)
 
 static void patch_content(struct alloc_ops *ops) { ops->brk = brk_content; }
 
-/* ---- A39: fresh bytes are somebody's old ones ------------------------------------------------------------------------------- */
+/* ---- A39: fresh bytes are somebody's old ones -------------------------------------------------------------------- */
 
 static void *sbrk_dirty(void *heap, ptrdiff_t delta_bytes)
 {
@@ -103,7 +103,7 @@ static void *sbrk_dirty(void *heap, ptrdiff_t delta_bytes)
 
 static void patch_dirty(struct alloc_ops *ops) { ops->sbrk = sbrk_dirty; }
 
-/* ---- A42: every free lowers the break ---------------------------------------------------------------------------------------- */
+/* ---- A42: every free lowers the break ---------------------------------------------------------------------------- */
 
 static void free_and_lower(void *heap, void *p)
 {

@@ -27,13 +27,17 @@ static void with_extra(struct alloc_ops *ops)
     ops->reset = NULL;
 }
 
-/* ---- A30: what a frame took stays taken ---------------------------------------------------------------------------- */
+/* ---- A30: what a frame took stays taken -------------------------------------------------------------------------- */
 
 static void pop_nothing(void *heap) { (void)heap; }
 
-static void patch_leak(struct alloc_ops *ops) { ops->frame_pop = pop_nothing; }
+static void patch_leak(struct alloc_ops *ops)
+{
+    ops->frame_pop = pop_nothing;
+    ops->walk = NULL; /* which would show the blocks: C26 */
+}
 
-/* ---- A31: the popped frame is wiped, and one byte more --------------------------------------------------------------- */
+/* ---- A31: the popped frame is wiped, and one byte more ----------------------------------------------------------- */
 
 static bool wipe_newest(void *context, const struct alloc_block *block)
 {
@@ -52,7 +56,7 @@ static void pop_and_wipe(void *heap)
 
 static void patch_wipe(struct alloc_ops *ops) { ops->frame_pop = pop_and_wipe; }
 
-/* ---- A32: NULL where the stack overflows ------------------------------------------------------------------------------- */
+/* ---- A32: NULL where the stack overflows ------------------------------------------------------------------------- */
 
 static void *malloc_silent(void *heap, size_t size)
 {
@@ -63,7 +67,7 @@ static void *malloc_silent(void *heap, size_t size)
 
 static void patch_silent(struct alloc_ops *ops) { ops->malloc = malloc_silent; }
 
-/* ---- A33: the first block is put at the wrong end ------------------------------------------------------------------------ */
+/* ---- A33: the first block is put at the wrong end ---------------------------------------------------------------- */
 
 static void *malloc_upwards(void *heap, size_t size)
 {
@@ -82,7 +86,7 @@ static void patch_upwards(struct alloc_ops *ops)
     ops->walk = NULL;
 }
 
-/* ---- C15: an overflow opens the guard page below the stack ------------------------------------------------------------- */
+/* ---- C15: an overflow opens the guard page below the stack ------------------------------------------------------- */
 
 static int protect_guard(struct backing *b, int access)
 {

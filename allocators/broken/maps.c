@@ -25,7 +25,7 @@ static void with_extra(struct alloc_ops *ops)
 
 static size_t page_bytes(void *heap) { return extra_of(heap)->backing->page_bytes; }
 
-/* ---- A43: a length of zero is taken for one page ------------------------------------------------------------------------- */
+/* ---- A43: a length of zero is taken for one page ----------------------------------------------------------------- */
 
 static void *mmap_empty(void *heap, void *address, size_t length, unsigned flags, unsigned file, size_t offset)
 {
@@ -34,7 +34,7 @@ static void *mmap_empty(void *heap, void *address, size_t length, unsigned flags
 
 static void patch_empty(struct alloc_ops *ops) { ops->mmap = mmap_empty; }
 
-/* ---- A44: the last byte of the last page is not zero ----------------------------------------------------------------------- */
+/* ---- A44: the last byte of the last page is not zero ------------------------------------------------------------- */
 
 static void *mmap_dirty(void *heap, void *address, size_t length, unsigned flags, unsigned file, size_t offset)
 {
@@ -49,7 +49,7 @@ static void patch_dirty(struct alloc_ops *ops)
     ops->mmap = mmap_dirty;
 }
 
-/* ---- A45: NOREPLACE replaces ------------------------------------------------------------------------------------------------ */
+/* ---- A45: NOREPLACE replaces ------------------------------------------------------------------------------------- */
 
 static void *mmap_replace(void *heap, void *address, size_t length, unsigned flags, unsigned file, size_t offset)
 {
@@ -58,7 +58,7 @@ static void *mmap_replace(void *heap, void *address, size_t length, unsigned fla
 
 static void patch_replace(struct alloc_ops *ops) { ops->mmap = mmap_replace; }
 
-/* ---- A46: the last page stays --------------------------------------------------------------------------------------------------- */
+/* ---- A46: the last page stays ------------------------------------------------------------------------------------ */
 
 static int munmap_short(void *heap, void *address, size_t length)
 {
@@ -72,7 +72,7 @@ static void patch_short(struct alloc_ops *ops)
     ops->munmap = munmap_short;
 }
 
-/* ---- A47: the file is mapped one page further on ------------------------------------------------------------------------------- */
+/* ---- A47: the file is mapped one page further on ----------------------------------------------------------------- */
 
 static void *mmap_shifted(void *heap, void *address, size_t length, unsigned flags, unsigned file, size_t offset)
 {
@@ -85,7 +85,7 @@ static void patch_shifted(struct alloc_ops *ops)
     ops->mmap = mmap_shifted;
 }
 
-/* ---- A48: private mappings are shared -------------------------------------------------------------------------------------------- */
+/* ---- A48: private mappings are shared ---------------------------------------------------------------------------- */
 
 static void *mmap_public(void *heap, void *address, size_t length, unsigned flags, unsigned file, size_t offset)
 {
@@ -96,7 +96,7 @@ static void *mmap_public(void *heap, void *address, size_t length, unsigned flag
 
 static void patch_public(struct alloc_ops *ops) { ops->mmap = mmap_public; }
 
-/* ---- C1: the second page of a block is the first page again ----------------------------------------------------------------------- */
+/* ---- C1: the second page of a block is the first page again ------------------------------------------------------ */
 
 static void *malloc_folded(void *heap, size_t size)
 {
