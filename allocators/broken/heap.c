@@ -308,6 +308,7 @@ static void free_trims_too_much(struct alloc_ops *ops)
     offer_only_malloc(ops);
     keep_memory(ops);
     ops->contract.promises &= ~(unsigned)(PROMISE_CONST_FREE | PROMISE_DETECTS_BAD_FREE);
+    ops->usable_size = base->usable_size; /* so that blocks are known to reach their end */
     ops->free = trimming_free;
 }
 
