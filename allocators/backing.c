@@ -50,6 +50,21 @@ static unsigned char *reserve(size_t bytes, bool low)
     return p == MAP_FAILED ? NULL : p;
 }
 
+#define START_ALIGN ((size_t)1 << 16)
+
+/* The same, with the page behind the first one on a multiple of START_ALIGN: what an allocator sees of an address modulo
+ * an alignment up to that size is the same in every span (C37 compares heaps at two places). */
+static unsigned char *reserve_aligned(size_t bytes, bool low)
+{
+    size_t page = page_bytes(), whole = bytes + START_ALIGN;
+    unsigned char *p = whole > bytes ? reserve(whole, low) : NULL;
+    if (!p) return NULL;
+    size_t lead = (size_t)(-((uintptr_t)p + page) & (START_ALIGN - 1)), tail = START_ALIGN - lead;
+    if (lead) munmap(p, lead);
+    if (tail) munmap(p + lead + bytes, tail);
+    return p + lead;
+}
+
 static void span_drop(struct span *s)
 {
     if (s->start) munmap(s->start - page_bytes(), s->bytes + 2 * page_bytes());
@@ -62,7 +77,7 @@ static int span_make(struct span *s, size_t bytes, bool low, int access)
     if (s->start && s->bytes == bytes) return 0;
     span_drop(s);
     if (bytes > SIZE_MAX - 2 * page) return ENOMEM;
-    unsigned char *p = reserve(bytes + 2 * page, low);
+    unsigned char *p = reserve_aligned(bytes + 2 * page, low);
     if (!p) return ENOMEM;
     *s = (struct span){.start = p + page, .bytes = bytes};
     if (access != PROT_NONE && mprotect(s->start, bytes, access)) {

@@ -138,12 +138,12 @@ static void release(struct heap *h, struct header *b)
     list_insert(h, b);
 }
 
-/* Makes the unlisted block b a used one of `size` bytes; what is left over stays free if it can be a block. The wilderness
- * needs no links: it may be as small as a header, so that a block from it ends where it would in a fresh heap. */
+/* Makes the unlisted block b a used one of `size` bytes; what is left over stays free if it can be a block or join one. The
+ * wilderness needs no links: it may be as small as a header, so that a block from it ends where it would in a fresh heap. */
 static void *use(struct heap *h, struct header *b, size_t size)
 {
     size_t left = size_of(b) - size, end = b->size & END;
-    if (!left || (left < BLOCK_MIN && !is_last(h, b))) {
+    if (!left || (left < BLOCK_MIN && !is_last(h, b) && !free_neighbour(h, b))) {
         set_size(h, b, size_of(b), USED | end);
         return payload_of(b);
     }

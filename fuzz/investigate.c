@@ -70,9 +70,22 @@ static void shrink(struct judge *j, struct finding *f, const struct child_limits
                           .tries_max = slow ? TRIES_SLOW : j->own_process ? TRIES_OWN_PROCESS : TRIES_OWN_HEAP};
     j->rule = f->verdict.rule;
     j->kind = kind_of(&f->program, &f->verdict);
-    if (slow) j->child.limits.timeout = limits->timeout / 10;
-    minimise(&m, &f->program, &f->verdict);
-    j->child.limits.timeout = limits->timeout;
+    if (!slow) {
+        minimise(&m, &f->program, &f->verdict);
+    } else {
+        /* Candidates get a tenth of the time, so what is left may be slow and not endless: then the original stays. */
+        static struct program original;
+        struct verdict verdict = f->verdict, now;
+        original = f->program;
+        j->child.limits.timeout = limits->timeout / 10;
+        minimise(&m, &f->program, &f->verdict);
+        j->child.limits.timeout = limits->timeout;
+        if (!fails_alike(j, &f->program, &now)) {
+            f->program = original;
+            f->verdict = verdict;
+            return;
+        }
+    }
     f->minimised = !stop || !*stop;
 }
 

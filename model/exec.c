@@ -1,6 +1,7 @@
 /* exec.c: the life of an executor, and one round of a program; exec.h is the manual. Courses are in course.c. */
 #include "exec_course.h"
 #include "exec_frames.h"
+#include "exec_groups.h"
 #include "exec_internal.h"
 
 #include <errno.h>
@@ -53,6 +54,8 @@ void exec_close(struct exec *x)
     exec_release(x->heap, x->ops->state_size ? x->ops->state_size : 1);
     exec_release(x->history, PROGRAM_STEPS_MAX * sizeof *x->history);
     exec_release(x->frames, sizeof *x->frames);
+    exec_break_close(x);
+    exec_maps_close(x);
     exec_release(x, sizeof *x);
 }
 
@@ -147,7 +150,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
 {
     const struct alloc_contract *c = &x->options.contract;
     const struct heap_geometry *g = &x->program->heap;
-    bool host = c->backing == BACKING_HOST, zero = c->promises & PROMISE_TRUSTS_ZERO;
+    bool host = c->backing == BACKING_HOST, zero = (c->promises & PROMISE_TRUSTS_ZERO) || x->ops->sbrk;
     model_fresh(x, false);
     x->reports_seen = 0;
     x->verdict.kind = VERDICT_PASS;

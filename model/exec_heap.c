@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define TOUCHED_MAX ((uint64_t)64 << 20)     /* bytes that one call may make the allocator write or copy */
+#define HUGE_BYTES ((uint64_t)256 << 20)
+#define HUGE_MAX 8u
 #define LIVE_HOST_MAX ((uint64_t)256 << 20)  /* bytes that the harness writes into on a host heap at a time */
 
 /* ---- Around a call ------------------------------------------------------------------------------------------------ */
@@ -32,7 +34,7 @@ static inline void outcome(struct exec *x, const struct op *op, unsigned slot, e
 }
 
 /* Not asked: it would cost the host more than it tells. */
-static bool too_much(const struct exec *x, const struct request *r)
+static bool too_much(struct exec *x, const struct request *r)
 {
     if (r->impossible) return false;
     /* What the allocator has to write, as it must for calloc and for realloc, takes its time. */
@@ -40,6 +42,8 @@ static bool too_much(const struct exec *x, const struct request *r)
     const struct block *b = &x->model.blocks[r->slot];
     if (block_live(b) && b->request > TOUCHED_MAX) return true;
     if (x->lender.face.kind != BACKING_HOST) return false;
+    /* Gigabytes cost some allocators milliseconds of bookkeeping each: a few of them show all that hundreds would. */
+    if (r->bytes > HUGE_BYTES && x->model.huge++ >= HUGE_MAX) return true;
     return r->bytes <= x->options.request_max && x->model.live_bytes + r->bytes > LIVE_HOST_MAX;
 }
 

@@ -29,6 +29,8 @@ struct exec {
     uint64_t *history;     /* a course's memory: one word for each call of a round */
     uint32_t calls;        /* of this round */
     uint32_t contents_salt; /* changes all contents, for a round that must not depend on them (C41) */
+    uintptr_t twin_distance; /* between the two places of a twin run (C37) */
+    bool incomparable;     /* an alignment has seen the two places differently */
     int *error;            /* where this thread's errno lives */
     struct frames_model *frames; /* of an allocator with PROMISE_FRAMES */
     struct break_model *breaks;  /* exec_break.c's state, allocated at first use */

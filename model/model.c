@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define GRANULE_MAX 16u
+#define SWEEP_BYTES 256u /* a multiple of 8 */
 
 bool model_open(struct exec *x)
 {
@@ -44,12 +45,13 @@ void model_release(struct exec *x, unsigned slot)
 void model_fresh(struct exec *x, bool thoroughly)
 {
     struct model *m = &x->model;
-    for (unsigned i = 0; i < m->strangers; i++) shadow_remove(&m->shadow, (uintptr_t)m->stranger[i].base, m->stranger[i].bytes);
+    for (unsigned i = 0; i < m->strangers; i++)
+        if (m->stranger[i].owned) shadow_remove(&m->shadow, m->stranger[i].owned, m->stranger[i].owned_bytes);
     for (unsigned slot = 0; m->live && !thoroughly; slot++)
         if (block_live(&m->blocks[slot])) model_release(x, slot);
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
-    m->slot_end = m->live = m->generation = m->sweep = m->refusals = m->growths = m->strangers = 0;
+    m->slot_end = m->live = m->generation = m->sweep = m->sweep_at = m->refusals = m->growths = m->strangers = m->huge = 0;
     m->live_bytes = m->largest = 0;
 }
 
@@ -92,6 +94,21 @@ bool model_verify(struct exec *x, unsigned slot, enum rule rule)
                      "p%u, %llu bytes, has changed from byte %zu on", slot, (unsigned long long)b->request, at);
 }
 
+/* One stretch of one block. A large block takes several calls, so that each costs about the same. */
+static bool sweep_block(struct exec *x, unsigned slot, enum rule rule)
+{
+    struct model *m = &x->model;
+    const struct block *b = &m->blocks[slot];
+    if (b->request <= SWEEP_BYTES || b->request > PAYLOAD_WHOLE_MAX || b->unwatched) return model_verify(x, slot, rule);
+    size_t from = m->sweep_at < b->request ? m->sweep_at : 0, left = b->request - from;
+    size_t bytes = left < SWEEP_BYTES ? left : SWEEP_BYTES;
+    m->sweep_at = left > bytes ? (uint32_t)(from + bytes) : 0;
+    if (m->sweep_at) m->sweep = slot; /* not done with it */
+    exec_checked(x, rule);
+    if (payload_verify((unsigned char *)b->base + from, bytes, payload_key_at(exec_key(x, b->generation), from)) == bytes) return true;
+    return model_verify(x, slot, rule);
+}
+
 bool model_sweep(struct exec *x, enum rule rule)
 {
     struct model *m = &x->model;
@@ -100,7 +117,7 @@ bool model_sweep(struct exec *x, enum rule rule)
     for (unsigned i = 0; i < 4; i++) {
         unsigned slot = m->sweep++;
         if (m->sweep >= m->slot_end) m->sweep = 0;
-        if (block_live(&m->blocks[slot])) return model_verify(x, slot, rule);
+        if (block_live(&m->blocks[slot])) return sweep_block(x, slot, rule);
     }
     return true;
 }
@@ -130,10 +147,14 @@ void model_stranger(struct exec *x, void *p, size_t bytes)
 {
     struct model *m = &x->model;
     uint64_t key = exec_key(x, ++m->generation);
-    if (!shadow_insert(&m->shadow, (uintptr_t)p, bytes)) return; /* its granule is shared with a block: not watched */
+    /* Its first and last granule may be shared with a block; whole ones are its own. */
+    uintptr_t granule = (uintptr_t)1 << m->shadow.granule_log2, from = ((uintptr_t)p + granule - 1) & ~(granule - 1);
+    uintptr_t to = ((uintptr_t)p + bytes) & ~(granule - 1);
     payload_fill(p, bytes, key);
     m->stranger[m->strangers].base = p;
     m->stranger[m->strangers].bytes = bytes;
+    m->stranger[m->strangers].owned = from < to && shadow_insert(&m->shadow, from, to - from) ? from : 0;
+    m->stranger[m->strangers].owned_bytes = to - from;
     m->stranger[m->strangers++].key = key;
 }
 

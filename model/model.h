@@ -42,15 +42,19 @@ struct model {
     uint32_t live;        /* blocks alive */
     uint64_t live_bytes;  /* their requests, summed */
     uint32_t generation;
-    uint32_t sweep;       /* slot that the rotating sweep looks at next */
+    uint32_t sweep;       /* slot that the rotating sweep looks at next, */
+    uint32_t sweep_at;    /* and the byte of its block where it goes on */
     uint32_t refusals;    /* in this run */
     uint64_t largest;     /* request granted in this run */
+    uint32_t huge;        /* requests beyond HUGE_BYTES made of the host in this run */
     uint32_t growths;     /* of the break, in this run */
     uint32_t strangers;   /* ranges that somebody else took from the break (A40) */
     struct {
         unsigned char *base;
         size_t bytes;
         uint64_t key;
+        uintptr_t owned; /* the whole granules of it, in the shadow; 0: none */
+        size_t owned_bytes;
     } stranger[STRANGERS_MAX];
     uint16_t *order; /* scratch for model_inspect: slots in address order */
 };

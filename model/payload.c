@@ -16,6 +16,8 @@ uint64_t payload_key(uint32_t seed, uint64_t generation)
     return x ^ x >> 32;
 }
 
+uint64_t payload_key_at(uint64_t key, size_t offset) { return key + offset / sizeof key * STEP; }
+
 /* Byte i of a word as it lies in memory. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BYTE_OF(word, i) ((unsigned char)((word) >> 8 * (i)))

@@ -21,6 +21,20 @@ static uint64_t need_of(const struct alloc_contract *c, const struct request *r)
     return r->align > c->align_min ? n + r->align + c->header_bytes + c->block_min_bytes : n;
 }
 
+/* The first range of somebody else's that begins in [from, *to): its length, and its start in *to; 0 if there is none.
+ * The shadow knows only whole granules of them. */
+static size_t stranger_in(const struct model *m, uintptr_t from, uintptr_t *to)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < m->strangers; i++) {
+        uintptr_t base = (uintptr_t)m->stranger[i].base;
+        if (base < from || base >= *to) continue;
+        *to = base;
+        bytes = m->stranger[i].bytes;
+    }
+    return bytes;
+}
+
 /* The most bytes, headers included, that one block could take in [base, to) with the live ones where they are; stops
  * looking when `enough` are found. */
 static uint64_t room(const struct exec *x, uintptr_t to, bool to_is_end, uint64_t enough)
@@ -30,23 +44,38 @@ static uint64_t room(const struct exec *x, uintptr_t to, bool to_is_end, uint64_
     uintptr_t base = (uintptr_t)x->lender.face.base;
     uint64_t most = 0;
     for (uintptr_t at = shadow_next_free(s, base, to); at < to && most < enough;) {
-        uintptr_t end = shadow_next_owned(s, at, to);
+        uintptr_t end = shadow_next_owned(s, at, to), stranger = end;
+        const size_t taken = stranger_in(&x->model, at, &stranger);
+        if (taken) end = stranger;
         uint64_t have = end - at, lost = end != to || !to_is_end ? c->header_bytes : 0;
         /* The ends of the heap, and wherever somebody else took a piece, may have to be aligned first. */
         if (at == base || x->model.strangers) lost += c->overhead_bytes;
         if (x->model.strangers) lost += RECORD_BYTES;
         if (have > lost && have - lost > most) most = have - lost;
-        at = shadow_next_free(s, end, to);
+        at = shadow_next_free(s, end + taken, to);
     }
     return most;
+}
+
+/* A quick look that rules most refusals out: a gap of that size between two blocks, which holds the second one's header
+ * too, or the whole end of the heap free. */
+static bool may_have_room(const struct exec *x, uintptr_t to, uint64_t need)
+{
+    const struct shadow *s = &x->model.shadow;
+    uintptr_t base = (uintptr_t)x->lender.face.base;
+    if (need > to - base) return false;
+    if (shadow_has_gap(s, base, to, (size_t)need + x->options.contract.header_bytes)) return true;
+    return shadow_next_owned(s, to - (uintptr_t)need, to) == to;
 }
 
 /* Growing in place counts too: the block of a refused realloc and the gap behind it. */
 static uint64_t room_in_place(const struct exec *x, const struct block *b, uintptr_t to)
 {
     uintptr_t end = shadow_next_owned(&x->model.shadow, b->base + block_usable(b), to);
-    uint64_t have = end - b->base, header = x->options.contract.header_bytes;
-    return end == to ? have + header : have; /* the next block's header and our own cancel out */
+    uint64_t header = x->options.contract.header_bytes;
+    bool cut_off = stranger_in(&x->model, b->base, &end);
+    uint64_t have = end - b->base;
+    return end == to && !cut_off ? have + header : have; /* the next block's header and our own cancel out */
 }
 
 /* Is the refusal explained? */
@@ -72,12 +101,13 @@ static bool explained(struct exec *x, const struct request *r)
                          "NULL for %llu bytes of %zu", (unsigned long long)r->bytes, f->size);
     }
     /* Scanning costs in proportion to the heap: the first refusals of a run, then a sample. */
-    if (f->size > SCAN_MAX || (m->refusals > 4 && m->refusals % 8 && !x->options.thorough)) return true;
+    if (f->size > SCAN_MAX || (m->refusals > 8 && m->refusals % 4 && !x->options.thorough)) return true;
     uintptr_t limit = (uintptr_t)f->base + f->size;
-    uint64_t need = need_of(c, r), have = room(x, limit, true, need);
+    uint64_t need = need_of(c, r), have = 0;
     const struct block *b = &m->blocks[r->slot];
-    if (have < need && block_live(b) && r->align <= 1) have = room_in_place(x, b, limit);
     exec_checked(x, RULE_C31);
+    if (block_live(b) && r->align <= 1) have = room_in_place(x, b, limit);
+    if (have < need && may_have_room(x, limit, need)) have = room(x, limit, true, need);
     if (have < need) return true;
     return exec_fail(x, RULE_C31, NULL, "a block: there is room for it",
                      "NULL for %llu bytes, which need %llu of a gap that has %llu", (unsigned long long)r->bytes,
@@ -94,8 +124,10 @@ bool model_refused(struct exec *x, const struct request *r)
             return exec_fail(x, RULE_A6, NULL, "errno ENOMEM after a refusal", "errno %d", r->error);
     }
     if (!r->impossible && !r->injected && !explained(x, r)) return false;
-    /* A refusal leaves everybody as he was; all are looked at when refusals are rare. */
-    return m->refusals <= 2 || m->refusals % 16 == 0 ? model_verify_all(x, RULE_A8) : model_sweep(x, RULE_A8);
+    /* A refusal leaves everybody as he was. Everybody is looked at after the first ones, then ever more rarely: a program
+     * that fills the heap is refused hundreds of times. */
+    bool all = !(m->refusals & (m->refusals - 1));
+    return all ? model_verify_all(x, RULE_A8) : model_sweep(x, RULE_A8);
 }
 
 /* A block that reaches above the break, if there is one. */
@@ -121,7 +153,9 @@ bool model_moved_break(struct exec *x, const unsigned char *before, const struct
     if (!reuses || !r || x->lender.face.size > SCAN_MAX) return true;
     if (++m->growths > 16 && m->growths % 4 && !x->options.thorough) return true;
     exec_checked(x, RULE_C38);
-    uint64_t need = need_of(c, r), have = room(x, (uintptr_t)before, true, need);
+    uint64_t need = need_of(c, r), have = 0;
+    if (may_have_room(x, (uintptr_t)before, need))
+        have = room(x, (uintptr_t)before, true, need);
     if (have < need) return true;
     return exec_fail(x, RULE_C38, NULL, "reuse of free memory before the heap grows",
                      "the heap grew for %llu bytes, which need %llu of a gap that has %llu", (unsigned long long)r->bytes,

@@ -102,23 +102,21 @@ static bool chunks(struct shadow *s, uintptr_t at, uintptr_t end, enum deed deed
 /* The first granule in [from, to) whose bit is `owned`. */
 static uintptr_t seek(const struct shadow *s, uintptr_t from, uintptr_t to, bool owned)
 {
-    uintptr_t granule = (uintptr_t)1 << s->granule_log2;
-    for (uintptr_t at = from & ~(granule - 1); at < to;) {
-        const struct shadow_chunk *e = entry_of(s, (at >> CHUNK_LOG2) + 1);
-        if (!e->id) { /* nothing was ever owned in this chunk */
-            if (!owned) return at < from ? from : at;
-            if ((at | (CHUNK_BYTES - 1)) >= to - 1) return to;
-            at = (at | (CHUNK_BYTES - 1)) + 1;
-            continue;
-        }
-        size_t bit = (at & (CHUNK_BYTES - 1)) >> s->granule_log2;
-        uint64_t word = e->bits[bit / WORD_BITS];
-        word = (owned ? word : ~word) >> bit % WORD_BITS;
+    const uint64_t flip = owned ? 0 : ~UINT64_C(0);
+    for (uintptr_t at = from; at < to;) {
+        uintptr_t id = (at >> CHUNK_LOG2) + 1, chunk_end = (at | (CHUNK_BYTES - 1)) + 1;
+        const uint64_t *bits = id == s->last_id ? s->last_bits : entry_of(s, id)->bits;
+        if (!bits && !owned) return at; /* nothing was ever owned in this chunk */
+        size_t bit = (at & (CHUNK_BYTES - 1)) >> s->granule_log2, w = bit / WORD_BITS, end = CHUNK_BYTES >> s->granule_log2;
+        if (chunk_end - 1 >= to - 1) end = ((to - 1) & (CHUNK_BYTES - 1)) / ((uintptr_t)1 << s->granule_log2) + 1;
+        uint64_t word = bits ? (bits[w] ^ flip) >> bit % WORD_BITS << bit % WORD_BITS : 0;
+        while (bits && !word && ++w * WORD_BITS < end) word = bits[w] ^ flip;
         if (word) {
-            at += (uintptr_t)__builtin_ctzll(word) << s->granule_log2;
-            return at < from ? from : at < to ? at : to;
+            uintptr_t found = chunk_end - CHUNK_BYTES + ((w * WORD_BITS + (unsigned)__builtin_ctzll(word)) << s->granule_log2);
+            return found < from ? from : found < to ? found : to;
         }
-        at += (WORD_BITS - bit % WORD_BITS) << s->granule_log2;
+        if (chunk_end - 1 >= to - 1) return to;
+        at = chunk_end;
     }
     return to;
 }
@@ -187,16 +185,38 @@ void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes)
 uintptr_t shadow_next_owned(const struct shadow *s, uintptr_t from, uintptr_t to) { return seek(s, from, to, true); }
 uintptr_t shadow_next_free(const struct shadow *s, uintptr_t from, uintptr_t to) { return seek(s, from, to, false); }
 
-size_t shadow_longest_gap(const struct shadow *s, uintptr_t from, uintptr_t to, uintptr_t *start)
+/* Does x hold a run of at least n set bits, 1 <= n <= 64? Shifts of doubling length and-ed together leave a bit for each. */
+static bool has_run(uint64_t x, unsigned n)
 {
-    size_t longest = 0;
-    for (uintptr_t at = shadow_next_free(s, from, to); at < to;) {
-        uintptr_t end = shadow_next_owned(s, at, to);
-        if (end - at > longest) {
-            longest = end - at;
-            *start = at;
+    unsigned have = 1;
+    for (; have * 2 <= n && x; have *= 2) x &= x >> have;
+    return n > have ? (x & x >> (n - have)) != 0 : x != 0;
+}
+
+bool shadow_has_gap(const struct shadow *s, uintptr_t from, uintptr_t to, size_t bytes)
+{
+    size_t need = bytes >> s->granule_log2, run = 0;
+    unsigned shift = s->granule_log2;
+    if (!need || from >= to) return from < to;
+    /* In granules from here on; a partial one at the end counts as whole, so that no gap is missed. */
+    for (uintptr_t at = from >> shift, end = ((to - 1) >> shift) + 1, per_chunk = CHUNK_BYTES >> shift; at < end;) {
+        uintptr_t id = (at << shift >> CHUNK_LOG2) + 1;
+        const uint64_t *bits = id == s->last_id ? s->last_bits : entry_of(s, id)->bits;
+        size_t bit = at & (per_chunk - 1);
+        uint64_t unowned = bits ? ~bits[bit / WORD_BITS] : ~UINT64_C(0);
+        size_t count = WORD_BITS - bit % WORD_BITS;
+        if (count > end - at) count = end - at;
+        unowned >>= bit % WORD_BITS;
+        if (count < WORD_BITS) unowned &= (UINT64_C(1) << count) - 1;
+        if (unowned == ~UINT64_C(0) >> (WORD_BITS - count)) {
+            run += count;
+            if (run >= need) return true;
+        } else {
+            if (run + (size_t)__builtin_ctzll(~unowned) >= need) return true;
+            if (need <= WORD_BITS && has_run(unowned, (unsigned)need)) return true;
+            run = (size_t)__builtin_clzll(~(unowned << (WORD_BITS - count)));
         }
-        at = shadow_next_free(s, end, to);
+        at += count;
     }
-    return longest;
+    return false;
 }

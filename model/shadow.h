@@ -43,9 +43,9 @@ bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes);
 /* Gives back a range that was inserted. */
 void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes);
 
-/* The longest run of bytes in [from, to) that nobody owns, and where it starts; giants are not looked at. The cost is
- * proportional to the length of the range. */
-size_t shadow_longest_gap(const struct shadow *s, uintptr_t from, uintptr_t to, uintptr_t *start);
+/* Whether [from, to) holds a run of at least `bytes` bytes that nobody owns, counted in whole granules; giants are not
+ * looked at. A word of granules at a time: some ten instructions for each 64 granules of the range. */
+bool shadow_has_gap(const struct shadow *s, uintptr_t from, uintptr_t to, size_t bytes);
 /* The first owned granule's address in [from, to); `to` if there is none. And the first that is not. */
 uintptr_t shadow_next_owned(const struct shadow *s, uintptr_t from, uintptr_t to);
 uintptr_t shadow_next_free(const struct shadow *s, uintptr_t from, uintptr_t to);
