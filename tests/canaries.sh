@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# timeout: 600
+#
+# Every canary is found, and under the rule that it breaks: a bench that finds no planted fault says nothing with a PASS.
+set -euo pipefail
+
+: "${ASSAY:?the program under test}"
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+
+# One canary: a line for it if it was not found as it should be. The memory limit is low for the one that never has enough.
+judge() {
+    local name=$1 rule=$2 status=0 found
+    local report="$out/${name//\//-}.json"
+    "$ASSAY" check "$name" --seed 1 --seconds 5 --jobs 1 --memory 512M --format json --quiet \
+        --out "$out/${name//\//-}" >"$report" 2>&1 || status=$?
+    found=$(sed -n 's/^{"type":"finding",.*"rule":"\([A-Z0-9]*\)".*/\1/p' "$report" | sort -u | tr '\n' ' ')
+    if [[ $status -eq 1 && " $found" == *" $rule "* ]]; then
+        echo "$name" >>"$out/caught"
+    else
+        echo "$name: $rule expected, exit status $status, found: ${found:-nothing}"
+    fi
+}
+export -f judge
+export ASSAY out
+
+"$ASSAY" list --canaries >"$out/all"
+all=$(wc -l <"$out/all")
+if [[ $all -eq 0 ]]; then
+    echo "no canary is built in"
+    exit 1
+fi
+
+touch "$out/caught"
+# shellcheck disable=SC2016  # the inner shell expands them
+xargs -P2 -L1 bash -c 'judge "$@"' judge <"$out/all"
+
+caught=$(wc -l <"$out/caught")
+echo "$caught of $all canaries were caught"
+[[ $caught -eq $all ]]
