@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WALL_FACTOR 20.0 /* a program that sleeps is given so much longer than one that computes */
+#define WALL_FACTOR 20.0 /* a call that sleeps is given so much longer than one that computes */
 #define LOOK_SECONDS 0.02 /* how often the running program is looked at */
 
 static double now(clockid_t clock)
@@ -204,9 +204,9 @@ static bool overdue(struct child *c, struct child_result *r)
 {
     struct journal *j = c->journal;
     double wall = now(CLOCK_MONOTONIC), cpu = cpu_of(c->pid);
-    uint64_t started = j->started;
-    if (started != c->watched || c->cpu_then < 0) {
-        c->watched = started;
+    uint64_t started = j->started, beat = started << 32 ^ j->position.calls;
+    if (beat != c->watched || c->cpu_then < 0) {
+        c->watched = beat;
         c->cpu_then = cpu;
         c->wall_then = wall;
     }

@@ -56,7 +56,7 @@ struct journal {
 /* ---- Children ------------------------------------------------------------------------------------------------------ */
 
 struct child_limits {
-    double timeout;        /* CPU seconds for one program, and twenty times that of wall time */
+    double timeout;        /* CPU seconds for one call, and twenty times that of wall time */
     uint64_t memory_bytes; /* resident */
     uint64_t request_max;  /* exec's */
 };
@@ -68,7 +68,7 @@ struct child {
     int journal_fd, socket;
     pid_t pid;             /* 0: none is running */
     /* of the watch over the running program */
-    uint64_t watched;      /* journal's `started` when looked at last */
+    uint64_t watched;      /* the journal's heartbeat when looked at last */
     double cpu_then, wall_then;
 };
 

@@ -250,7 +250,7 @@ static bool after_call(struct exec *x, const struct op *op)
         return exec_fail(x, RULE_C43, NULL, "no report: the call was a legal one", "%s reported by %s",
                          names[x->lender.report], op_name(op->kind));
     }
-    return !x->options.thorough || model_verify_all(x, x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10);
+    return !x->options.thorough || model_verify_most(x, x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10);
 }
 
 static bool run_op(struct exec *x, uint32_t index)
@@ -263,6 +263,7 @@ static bool run_op(struct exec *x, uint32_t index)
     uint64_t step_by = (uint64_t)(int64_t)op->step, a = op->a, b = op->b;
     for (uint32_t i = 0; i < op->count && x->steps_left; i++, x->steps_left--) {
         x->step = at->step = i;
+        at->calls = at->calls + 1;
         uint64_t va = evaluate(x, op->a_kind, a, op->ref), vb = evaluate(x, op->b_kind, b, op->ref);
         x->call_size = va;
         x->call_size2 = vb;

@@ -67,6 +67,7 @@ struct exec_counters {
 /* Where the run stands, readable by another process while it goes on. */
 struct exec_position {
     volatile uint32_t op, step, round, kind;
+    volatile uint32_t calls; /* begun so far, modulo 2^32: a heartbeat */
 };
 
 struct exec_options {

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define TOUCHED_MAX ((uint64_t)64 << 20)     /* bytes that one call may make the allocator write or copy */
+#define TOUCHED_MAX ((uint64_t)8 << 20)      /* bytes that one call may make the allocator write or copy */
 #define HUGE_BYTES ((uint64_t)256 << 20)
 #define HUGE_MAX 8u
-#define LIVE_HOST_MAX ((uint64_t)256 << 20)  /* bytes that the harness writes into on a host heap at a time */
+#define LIVE_HOST_MAX ((uint64_t)8 << 20)    /* bytes that the harness writes on a host heap, of all that is alive */
 
 /* ---- Around a call ------------------------------------------------------------------------------------------------ */
 
@@ -44,7 +44,7 @@ static bool too_much(struct exec *x, const struct request *r)
     if (x->lender.face.kind != BACKING_HOST) return false;
     /* Gigabytes cost some allocators milliseconds of bookkeeping each: a few of them show all that hundreds would. */
     if (r->bytes > HUGE_BYTES && x->model.huge++ >= HUGE_MAX) return true;
-    return r->bytes <= x->options.request_max && x->model.live_bytes + r->bytes > LIVE_HOST_MAX;
+    return x->model.written + model_written(r->bytes) > LIVE_HOST_MAX;
 }
 
 /* A call that allocates returned p: the model's turn. `moved` is false where the break's movement is no matter (realloc
@@ -239,12 +239,7 @@ static bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
     if (policy == REALLOC_ZERO_FREES) return true;
     if (policy == REALLOC_ZERO_UNIQUE && !r.injected)
         return exec_fail(x, RULE_A18, NULL, "a unique block, as the contract declares", "NULL");
-    if (policy == REALLOC_ZERO_UNIQUE) {
-        shadow_insert(&m->shadow, old.base, block_usable(&old) ? (size_t)block_usable(&old) : 1);
-        m->blocks[slot] = old;
-        m->live++;
-        m->live_bytes += old.request;
-    }
+    if (policy == REALLOC_ZERO_UNIQUE) model_restore(x, slot, &old);
     return model_verify(x, slot, RULE_A18);
 }
 
@@ -271,10 +266,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     void *q = array ? x->ops->reallocarray(x->heap, p, (size_t)count, (size_t)size) : x->ops->realloc(x->heap, p, bytes);
     int error = *x->error;
     if (!q && live) { /* still there, as if the call had not been made */
-        m->blocks[slot] = old;
-        shadow_insert(&m->shadow, old.base, block_usable(&old) ? (size_t)block_usable(&old) : 1);
-        m->live++;
-        m->live_bytes += old.request;
+        model_restore(x, slot, &old);
         return allocated(x, &r, &before, NULL, error, false) && probe_refused_realloc(x, &m->blocks[slot], slot);
     }
     if (!allocated(x, &r, &before, q, error, !live)) return false;

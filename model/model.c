@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define GRANULE_MAX 16u
+#define MOST_BYTES ((uint64_t)256 << 10)
 #define SWEEP_BYTES 256u /* a multiple of 8 */
 
 bool model_open(struct exec *x)
@@ -40,6 +41,7 @@ void model_release(struct exec *x, unsigned slot)
     b->dead = true;
     m->live--;
     m->live_bytes -= b->request;
+    m->written -= model_written(b->request);
 }
 
 void model_fresh(struct exec *x, bool thoroughly)
@@ -52,7 +54,7 @@ void model_fresh(struct exec *x, bool thoroughly)
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
     m->slot_end = m->live = m->generation = m->sweep = m->sweep_at = m->refusals = m->growths = m->strangers = m->huge = 0;
-    m->live_bytes = m->largest = 0;
+    m->live_bytes = m->written = m->largest = 0;
 }
 
 size_t model_align(const struct alloc_contract *c, uint64_t bytes)
@@ -143,6 +145,21 @@ bool model_verify_all(struct exec *x, enum rule rule)
     return verify_strangers(x);
 }
 
+bool model_verify_most(struct exec *x, enum rule rule)
+{
+    struct model *m = &x->model;
+    if (m->live_bytes <= MOST_BYTES) return model_verify_all(x, rule);
+    uint64_t bytes = 0;
+    for (unsigned n = 0; n < m->slot_end && bytes < MOST_BYTES; n++) {
+        unsigned slot = m->sweep++;
+        if (m->sweep >= m->slot_end) m->sweep = 0;
+        if (!block_live(&m->blocks[slot])) continue;
+        bytes += m->blocks[slot].request;
+        if (!model_verify(x, slot, rule)) return false;
+    }
+    return true;
+}
+
 void model_stranger(struct exec *x, void *p, size_t bytes)
 {
     struct model *m = &x->model;
@@ -159,6 +176,16 @@ void model_stranger(struct exec *x, void *p, size_t bytes)
 }
 
 /* ---- Ownership ---------------------------------------------------------------------------------------------------- */
+
+void model_restore(struct exec *x, unsigned slot, const struct block *old)
+{
+    struct model *m = &x->model;
+    m->blocks[slot] = *old;
+    shadow_insert(&m->shadow, old->base, owned_bytes(old));
+    m->live++;
+    m->live_bytes += old->request;
+    m->written += model_written(old->request);
+}
 
 /* Somebody owns a byte of b already: says who. */
 static bool overlap(struct exec *x, const struct request *r, const struct block *b)
@@ -256,6 +283,7 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
     b->dead = false;
     m->live++;
     m->live_bytes += b->request;
+    m->written += model_written(b->request);
     if (r->bytes > m->largest) m->largest = r->bytes;
     return true;
 }

@@ -40,7 +40,8 @@ struct model {
     struct shadow shadow;
     uint32_t slot_end;    /* no slot from here on was used in this run */
     uint32_t live;        /* blocks alive */
-    uint64_t live_bytes;  /* their requests, summed */
+    uint64_t live_bytes;  /* their requests, summed, */
+    uint64_t written;     /* and as much of them as is written */
     uint32_t generation;
     uint32_t sweep;       /* slot that the rotating sweep looks at next, */
     uint32_t sweep_at;    /* and the byte of its block where it goes on */
@@ -86,6 +87,9 @@ bool model_refused(struct exec *x, const struct request *r);
 /* A block is gone: out of the shadow and no longer live. */
 void model_release(struct exec *x, unsigned slot);
 
+/* It is live again as it was, because the call that would have ended it was refused. */
+void model_restore(struct exec *x, unsigned slot, const struct block *old);
+
 /* Ready for a new run with nothing live; after a FAIL `thoroughly`, whatever state it is in. */
 void model_fresh(struct exec *x, bool thoroughly);
 bool model_open(struct exec *x);
@@ -100,6 +104,8 @@ bool model_verify(struct exec *x, unsigned slot, enum rule rule);
 /* The next block of the rotating sweep, and every live block. */
 bool model_sweep(struct exec *x, enum rule rule);
 bool model_verify_all(struct exec *x, enum rule rule);
+/* The same, but of large live sets a part, which goes around from call to call. */
+bool model_verify_most(struct exec *x, enum rule rule);
 
 /* check() and walk() against what is live (C9, C21, C26, C27). */
 bool model_inspect(struct exec *x);
@@ -111,6 +117,12 @@ bool model_moved_break(struct exec *x, const unsigned char *before, const struct
 static inline uint64_t block_usable(const struct block *b)
 {
     return b->usable == USABLE_HUGE ? b->request : b->usable;
+}
+
+/* How much of a block of so many bytes is written. */
+static inline uint64_t model_written(uint64_t bytes)
+{
+    return bytes <= PAYLOAD_WHOLE_MAX ? bytes : 2 * PAYLOAD_EDGE;
 }
 
 static inline bool block_live(const struct block *b) { return b->base && !b->dead; }

@@ -28,7 +28,7 @@ bool payload_zero(const void *p, size_t n, size_t *at);
 
 /* Large blocks are written and verified at their two ends only, this many bytes each, so that a granted gigabyte costs
  * no page that the allocator did not touch. */
-#define PAYLOAD_WHOLE_MAX ((size_t)1 << 20)
+#define PAYLOAD_WHOLE_MAX ((size_t)1 << 18)
 #define PAYLOAD_EDGE ((size_t)8192)
 
 void payload_fill_block(void *p, size_t n, uint64_t key);
