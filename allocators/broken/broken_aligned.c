@@ -69,6 +69,7 @@ static int aliasing_posix_memalign(void *heap, void **out, size_t align, size_t 
 void posix_memalign_zero_aliases(struct alloc_ops *ops)
 {
     offer_only_malloc(ops);
+    hide_usable_size(ops);
     keep_memory(ops);
     ops->malloc = remembering_malloc;
     ops->free = forgetting_free;

@@ -132,6 +132,5 @@ void decides_on_contents(struct alloc_ops *ops)
     offer_only_malloc(ops);
     hide_inside(ops);
     drop_thrift_but(ops, 0);
-    ops->usable_size = base->usable_size; /* so that owners write to the end of blocks of no bytes, too */
     ops->free = reading_free;
 }

@@ -22,6 +22,7 @@ static void misaligned_free(void *heap, void *p) { base->free(heap, (void *)((ui
 static void malloc_misaligned(struct alloc_ops *ops)
 {
     offer_only_malloc(ops);
+    hide_usable_size(ops);
     hide_inside(ops);
     ops->malloc = misaligned_malloc;
     ops->free = misaligned_free;
@@ -75,6 +76,7 @@ static void *sharing_malloc(void *heap, size_t size)
 static void zero_size_shared(struct alloc_ops *ops)
 {
     offer_only_malloc(ops);
+    hide_usable_size(ops);
     keep_memory(ops);
     ops->malloc = sharing_malloc;
     ops->free = forgetting_free;
@@ -89,6 +91,7 @@ static void *aliasing_malloc(void *heap, size_t size)
 static void zero_size_aliases(struct alloc_ops *ops)
 {
     offer_only_malloc(ops);
+    hide_usable_size(ops);
     keep_memory(ops);
     ops->malloc = aliasing_malloc;
     ops->free = forgetting_free;
@@ -308,7 +311,6 @@ static void free_trims_too_much(struct alloc_ops *ops)
     offer_only_malloc(ops);
     keep_memory(ops);
     ops->contract.promises &= ~(unsigned)(PROMISE_CONST_FREE | PROMISE_DETECTS_BAD_FREE);
-    ops->usable_size = base->usable_size; /* so that blocks are known to reach their end */
     ops->free = trimming_free;
 }
 
