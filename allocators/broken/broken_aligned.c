@@ -45,10 +45,7 @@ static int spoiling_posix_memalign(void *heap, void **out, size_t align, size_t 
 
 void posix_memalign_sets_output(struct alloc_ops *ops) { ops->posix_memalign = spoiling_posix_memalign; }
 
-static void *remembering_malloc(void *heap, size_t size)
-{
-    return memory_of(heap)->block = base->malloc(heap, size);
-}
+static void *remembering_malloc(void *heap, size_t size) { return memory_of(heap)->block = base->malloc(heap, size); }
 
 static void forgetting_free(void *heap, void *p)
 {

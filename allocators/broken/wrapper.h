@@ -1,8 +1,8 @@
 /* wrapper.h: what the canaries over alloc_freelist share.
  *
- * A wrapper puts itself in the place of one operation and leaves the others to the freelist, whose operations never call
- * each other through the vtable; so one operation is broken and no other. What a wrapper has to remember lies behind
- * the freelist's state.
+ * A wrapper puts itself in the place of one operation and leaves the others to the freelist, whose operations never
+ * call each other through the vtable; so one operation is broken and no other. What a wrapper has to remember lies
+ * behind the freelist's state.
  */
 #ifndef WRAPPER_H
 #define WRAPPER_H
@@ -43,7 +43,7 @@ static inline void keep_memory(struct alloc_ops *ops)
     ops->reset = NULL;
 }
 
-/* Nothing but malloc, free and usable_size is offered, so that no other operation sees what the wrapper does to them. */
+/* Offers malloc, free and usable_size only, so that no other operation sees what the wrapper does to them. */
 static inline void offer_only_malloc(struct alloc_ops *ops)
 {
     ops->calloc = NULL;
