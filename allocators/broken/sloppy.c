@@ -3,10 +3,10 @@
  *     first                                                              end
  *      |header|payload......|header|free...............|header|payload...|
  *
- * First fit over the program break along all blocks, used and free; there is no list. When nothing fits, free neighbours
- * are merged and the search is made once more, then the break grows. Everything takes time linear in the number of
- * blocks. If somebody else moves the break, the heap grows no more. Each patch plants one defect, and keeps of the
- * contract only what another defect would not be found by.
+ * First fit over the program break along all blocks, used and free; there is no list. When nothing fits, free
+ * neighbours are merged and the search is made once more, then the break grows. Everything takes time linear in the
+ * number of blocks. If somebody else moves the break, the heap grows no more. Each patch plants one defect, and drops
+ * from the interface what would show it under another rule.
  */
 #include "patches.h"
 
