@@ -54,7 +54,8 @@ static bool allocated(struct exec *x, struct request *r, const struct before *be
     r->error = error;
     r->injected = x->lender.refused != before->refused;
     const struct block *b = &x->model.blocks[r->slot];
-    if (x->lender.brk != before->brk && !model_moved_break(x, before->brk, moved && p ? r : NULL)) return false;
+    bool judged = moved && p && !r->impossible; /* what an impossible request needs cannot be said */
+    if (x->lender.brk != before->brk && !model_moved_break(x, before->brk, judged ? r : NULL)) return false;
     if (!p) {
         outcome(x, r->op, r->slot, RESULT_NULL, NULL, 0, error);
         if (x->frames) return frames_refused(x, (size_t)r->bytes);

@@ -95,7 +95,7 @@ static bool explained(struct exec *x, const struct request *r)
     if (!(c->promises & PROMISE_EXPLAINED)) {
         /* A bound that any allocator keeps, so that one that always refuses does not pass (O5). */
         bool ample = f->size >= 4096 && f->size >= 2 * c->size_min_bytes && r->bytes <= f->size / 16;
-        if (m->live || m->strangers || !ample || r->align > 16 || x->calls) return true;
+        if (m->live || m->strangers || !ample || r->align > 16 || x->calls || x->round) return true;
         exec_checked(x, RULE_C31);
         return exec_fail(x, RULE_C31, NULL, "a block: the heap is fresh and the request a sixteenth of it",
                          "NULL for %llu bytes of %zu", (unsigned long long)r->bytes, f->size);

@@ -45,10 +45,7 @@ static int spoiling_posix_memalign(void *heap, void **out, size_t align, size_t 
 
 void posix_memalign_sets_output(struct alloc_ops *ops) { ops->posix_memalign = spoiling_posix_memalign; }
 
-static void *remembering_malloc(void *heap, size_t size)
-{
-    return memory_of(heap)->block = base->malloc(heap, size);
-}
+static void *remembering_malloc(void *heap, size_t size) { return memory_of(heap)->block = base->malloc(heap, size); }
 
 static void forgetting_free(void *heap, void *p)
 {
@@ -69,6 +66,7 @@ static int aliasing_posix_memalign(void *heap, void **out, size_t align, size_t 
 void posix_memalign_zero_aliases(struct alloc_ops *ops)
 {
     offer_only_malloc(ops);
+    hide_usable_size(ops);
     keep_memory(ops);
     ops->malloc = remembering_malloc;
     ops->free = forgetting_free;

@@ -7,7 +7,7 @@ static const struct alloc_ops *const base = &alloc_freelist;
 
 #define SHOWN_WRONG 64u /* bytes of the blocks that the walks below get wrong */
 
-/* ---- walk and check ------------------------------------------------------------------------------------------------ */
+/* ---- walk and check ---------------------------------------------------------------------------------------------- */
 
 struct filter { /* somebody else's visit, and the context it wants */
     alloc_visit *visit;
@@ -72,7 +72,7 @@ static const char *anxious_check(void *heap)
 
 void check_cries_wolf(struct alloc_ops *ops) { ops->check = anxious_check; }
 
-/* ---- Queries -------------------------------------------------------------------------------------------------------- */
+/* ---- Queries ----------------------------------------------------------------------------------------------------- */
 
 static size_t allocating_usable_size(void *heap, const void *p)
 {
@@ -83,7 +83,7 @@ static size_t allocating_usable_size(void *heap, const void *p)
 
 void usable_size_allocates(struct alloc_ops *ops) { ops->usable_size = allocating_usable_size; }
 
-/* ---- Decisions ------------------------------------------------------------------------------------------------------ */
+/* ---- Decisions --------------------------------------------------------------------------------------------------- */
 
 /* Takes the block back and allocates one that is larger by so much, if there is one. */
 static void *enlarged(void *heap, void *p, size_t size, size_t extra_bytes)
@@ -132,6 +132,5 @@ void decides_on_contents(struct alloc_ops *ops)
     offer_only_malloc(ops);
     hide_inside(ops);
     drop_thrift_but(ops, 0);
-    ops->usable_size = base->usable_size; /* so that owners write to the end of blocks of no bytes, too */
     ops->free = reading_free;
 }

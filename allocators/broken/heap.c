@@ -1,4 +1,4 @@
-/* heap.c: canaries for the correctness rules of the malloc family; broken.h is the manual. The wrappers of malloc, free,
+/* heap.c: canaries for the correctness rules of the malloc family; broken.h is the manual. The wrappers of malloc,
  * calloc and usable_size are here, the others in the files that patches.h names. */
 #include "broken.h"
 #include "patches.h"
@@ -9,7 +9,7 @@
 
 static const struct alloc_ops *const base = &alloc_freelist;
 
-/* ---- malloc -------------------------------------------------------------------------------------------------------- */
+/* ---- malloc ------------------------------------------------------------------------------------------------------ */
 
 static void *misaligned_malloc(void *heap, size_t size)
 {
@@ -22,6 +22,7 @@ static void misaligned_free(void *heap, void *p) { base->free(heap, (void *)((ui
 static void malloc_misaligned(struct alloc_ops *ops)
 {
     offer_only_malloc(ops);
+    hide_usable_size(ops);
     hide_inside(ops);
     ops->malloc = misaligned_malloc;
     ops->free = misaligned_free;
@@ -48,13 +49,10 @@ static void malloc_truncates(struct alloc_ops *ops)
     ops->malloc = truncating_malloc;
 }
 
-/* ---- malloc(0) ------------------------------------------------------------------------------------------------------ */
+/* ---- malloc(0) --------------------------------------------------------------------------------------------------- */
 
 /* Remembers the newest block while it lives. */
-static void *remembering_malloc(void *heap, size_t size)
-{
-    return memory_of(heap)->block = base->malloc(heap, size);
-}
+static void *remembering_malloc(void *heap, size_t size) { return memory_of(heap)->block = base->malloc(heap, size); }
 
 static void forgetting_free(void *heap, void *p)
 {
@@ -75,6 +73,7 @@ static void *sharing_malloc(void *heap, size_t size)
 static void zero_size_shared(struct alloc_ops *ops)
 {
     offer_only_malloc(ops);
+    hide_usable_size(ops);
     keep_memory(ops);
     ops->malloc = sharing_malloc;
     ops->free = forgetting_free;
@@ -89,6 +88,7 @@ static void *aliasing_malloc(void *heap, size_t size)
 static void zero_size_aliases(struct alloc_ops *ops)
 {
     offer_only_malloc(ops);
+    hide_usable_size(ops);
     keep_memory(ops);
     ops->malloc = aliasing_malloc;
     ops->free = forgetting_free;
@@ -102,7 +102,7 @@ static void zero_size_sentinel(struct alloc_ops *ops)
     ops->malloc = sentinel_malloc;
 }
 
-/* ---- Refusals ------------------------------------------------------------------------------------------------------- */
+/* ---- Refusals ---------------------------------------------------------------------------------------------------- */
 
 static void *silent_malloc(void *heap, size_t size)
 {
@@ -118,10 +118,8 @@ static void *scribbling_malloc(void *heap, size_t size)
 {
     struct memory *m = memory_of(heap);
     void *p = base->malloc(heap, size);
-    if (p)
-        m->block = p;
-    else if (size && m->count++ == 0 && m->block)
-        ++*(unsigned char *)m->block;
+    if (p) m->block = p;
+    else if (size && m->count++ == 0 && m->block) ++*(unsigned char *)m->block;
     return p;
 }
 
@@ -160,7 +158,7 @@ static void refusal_reported(struct alloc_ops *ops)
     ops->malloc = reporting_malloc;
 }
 
-/* ---- calloc --------------------------------------------------------------------------------------------------------- */
+/* ---- calloc ------------------------------------------------------------------------------------------------------ */
 
 static void *wrapping_calloc(void *heap, size_t count, size_t size)
 {
@@ -180,139 +178,7 @@ static void *dirty_calloc(void *heap, size_t count, size_t size)
 
 static void calloc_dirty(struct alloc_ops *ops) { ops->calloc = dirty_calloc; }
 
-/* ---- free ----------------------------------------------------------------------------------------------------------- */
-
-static void reporting_free(void *heap, void *p)
-{
-    struct memory *m = memory_of(heap);
-    if (!p) m->backing->report(m->backing, REPORT_BAD_FREE, p);
-    base->free(heap, p);
-}
-
-static void free_null_reported(struct alloc_ops *ops)
-{
-    keep_memory(ops);
-    ops->free = reporting_free;
-}
-
-static void lenient_free(void *heap, void *p)
-{
-    const struct alloc_block b = block_at(heap, p);
-    if (b.payload == p) base->free(heap, p);
-}
-
-static void bad_free_unnoticed(struct alloc_ops *ops)
-{
-    ops->contract.promises &= ~(unsigned)PROMISE_CONST_FREE;
-    ops->free = lenient_free;
-}
-
-/* An address inside a block is reported, and the block is freed all the same. */
-static void obliging_free(void *heap, void *p)
-{
-    struct alloc_block b = p ? block_at(heap, p) : (struct alloc_block){0};
-    base->free(heap, p);
-    if (b.state == BLOCK_USED && b.payload && b.payload != p) base->free(heap, (void *)(uintptr_t)b.payload);
-}
-
-static void bad_free_frees(struct alloc_ops *ops)
-{
-    ops->contract.promises &= ~(unsigned)PROMISE_CONST_FREE;
-    ops->free = obliging_free;
-}
-
-static void free_with_errno(void *heap, void *p)
-{
-    base->free(heap, p);
-    errno = 0;
-}
-
-static void free_sets_errno(struct alloc_ops *ops) { ops->free = free_with_errno; }
-
-/* The promise is all that there is of it. */
-static void write_unnoticed(struct alloc_ops *ops) { ops->contract.promises |= PROMISE_DETECTS_WRITES; }
-
-/* Takes the usable size for the only right one. */
-static void strict_free_sized(void *heap, void *p, size_t size)
-{
-    struct memory *m = memory_of(heap);
-    if (p && size != base->usable_size(heap, p)) m->backing->report(m->backing, REPORT_BAD_FREE, p);
-    base->free(heap, p);
-}
-
-static void free_sized_too_strict(struct alloc_ops *ops)
-{
-    keep_memory(ops);
-    ops->free_sized = strict_free_sized;
-    ops->contract.promises &= ~(unsigned)PROMISE_DETECTS_SIZE;
-}
-
-static void trusting_free_sized(void *heap, void *p, size_t size)
-{
-    (void)size;
-    base->free(heap, p);
-}
-
-static void free_sized_trusts(struct alloc_ops *ops) { ops->free_sized = trusting_free_sized; }
-
-/* Holds on to what C11 asked of aligned_alloc: a size that is a multiple of the alignment. */
-static void strict_free_aligned_sized(void *heap, void *p, size_t align, size_t size)
-{
-    struct memory *m = memory_of(heap);
-    if (p && size % align) m->backing->report(m->backing, REPORT_BAD_FREE, p);
-    base->free(heap, p);
-}
-
-static void free_aligned_sized_too_strict(struct alloc_ops *ops)
-{
-    keep_memory(ops);
-    ops->free_aligned_sized = strict_free_aligned_sized;
-}
-
-/* Writes into the last block that is left. */
-static bool find_used(void *context, const struct alloc_block *b)
-{
-    const void **payload = context;
-    if (b->state == BLOCK_USED) *payload = b->payload;
-    return true;
-}
-
-static void scribbling_free(void *heap, void *p)
-{
-    const void *left = NULL;
-    base->free(heap, p);
-    if (!p || stats_of(heap).used_blocks != 1) return;
-    base->walk(heap, find_used, &left);
-    ++*(unsigned char *)(uintptr_t)left;
-}
-
-static void free_scribbles(struct alloc_ops *ops)
-{
-    ops->contract.promises &= ~(unsigned)(PROMISE_CONST_FREE | PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE);
-    ops->free = scribbling_free;
-}
-
-/* Lowers the break by a smallest block when the block at the end of the heap is in use. */
-static void trimming_free(void *heap, void *p)
-{
-    struct memory *m = memory_of(heap);
-    const unsigned char *end = m->backing->sbrk(m->backing, 0);
-    const int error = errno;
-    base->free(heap, p);
-    if (p && block_at(heap, end - 1).state == BLOCK_USED) m->backing->sbrk(m->backing, -16);
-    errno = error;
-}
-
-static void free_trims_too_much(struct alloc_ops *ops)
-{
-    offer_only_malloc(ops);
-    keep_memory(ops);
-    ops->contract.promises &= ~(unsigned)(PROMISE_CONST_FREE | PROMISE_DETECTS_BAD_FREE);
-    ops->usable_size = base->usable_size; /* so that blocks are known to reach their end */
-    ops->free = trimming_free;
-}
-
-/* ---- A cache of one block in front of the heap ---------------------------------------------------------------------- */
+/* ---- A cache of one block in front of the heap ------------------------------------------------------------------- */
 
 static void caching_free(void *heap, void *p)
 {
@@ -346,7 +212,7 @@ static void cache_hands_out_twice(struct alloc_ops *ops)
     ops->free = caching_free;
 }
 
-/* ---- usable_size ----------------------------------------------------------------------------------------------------- */
+/* ---- usable_size ------------------------------------------------------------------------------------------------- */
 
 static size_t short_usable_size(void *heap, const void *p) { return p ? base->usable_size(heap, p) - 8 : 0; }
 
@@ -374,7 +240,7 @@ static void usable_counts_header(struct alloc_ops *ops)
     ops->contract.waste_max_bytes = 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------------------------ */
 
 const struct canary broken_heap[] = {
     {"malloc_misaligned", "A2", "some sizes get an address 8 past the alignment", &alloc_freelist, malloc_misaligned},
@@ -405,7 +271,8 @@ const struct canary broken_heap[] = {
      free_aligned_sized_too_strict},
     {"aligned_alloc_size_equal", "A25", "a size equal to its alignment is not aligned", &alloc_freelist,
      aligned_alloc_size_equal},
-    {"aligned_alloc_takes_any", "A25", "any alignment counts as a power of two", &alloc_freelist, aligned_alloc_takes_any},
+    {"aligned_alloc_takes_any", "A25", "any alignment counts as a power of two", &alloc_freelist,
+     aligned_alloc_takes_any},
     {"posix_memalign_wrong_code", "A26", "failure is -1", &alloc_freelist, posix_memalign_wrong_code},
     {"posix_memalign_sets_output", "A26", "failure changes the output", &alloc_freelist, posix_memalign_sets_output},
     {"posix_memalign_zero_aliases", "A27", "0 bytes get the newest block again", &alloc_freelist,

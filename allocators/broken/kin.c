@@ -8,7 +8,7 @@
 
 static const struct alloc_ops *const base = &alloc_freelist;
 
-/* ---- free ----------------------------------------------------------------------------------------------------------- */
+/* ---- free -------------------------------------------------------------------------------------------------------- */
 
 /* Every fourth free is forgotten. */
 static void leaking_free(void *heap, void *p)
@@ -96,7 +96,7 @@ static void free_searches(struct alloc_ops *ops)
     ops->free = searching_free;
 }
 
-/* ---- malloc --------------------------------------------------------------------------------------------------------- */
+/* ---- malloc ------------------------------------------------------------------------------------------------------ */
 
 static void *rounding_malloc(void *heap, size_t size)
 {
@@ -148,7 +148,7 @@ static void malloc_keeps_reserve(struct alloc_ops *ops)
     ops->malloc = reserving_malloc;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------------------------ */
 
 const struct canary broken_kin[] = {
     {"never_splits", "A23", "a block is taken whole, however large it is", &alloc_sloppy, sloppy_never_splits},
@@ -160,7 +160,8 @@ const struct canary broken_kin[] = {
     {"merges_late", "C27", "free blocks are merged when nothing fits any more", &alloc_sloppy, sloppy_merges_late},
     {"malloc_rounds_up", "C28", "sizes are rounded up to powers of two", &alloc_freelist, malloc_rounds_up},
     {"malloc_is_choosy", "C30", "some sizes are refused, larger ones granted", &alloc_freelist, malloc_is_choosy},
-    {"malloc_keeps_reserve", "C31", "the last eighth of the memory stays unused", &alloc_freelist, malloc_keeps_reserve},
+    {"malloc_keeps_reserve", "C31", "the last eighth of the memory stays unused", &alloc_freelist,
+     malloc_keeps_reserve},
     {"grows_before_reusing", "C38", "freed blocks wait until the memory is exhausted", &alloc_freelist,
      grows_before_reusing},
     {"free_leaks_steadily", "C39", "every fourth free is forgotten", &alloc_freelist, free_leaks_steadily},

@@ -3,10 +3,10 @@
  *     first                                                              end
  *      |header|payload......|header|free...............|header|payload...|
  *
- * First fit over the program break along all blocks, used and free; there is no list. When nothing fits, free neighbours
- * are merged and the search is made once more, then the break grows. Everything takes time linear in the number of
- * blocks. If somebody else moves the break, the heap grows no more. Each patch plants one defect, and keeps of the
- * contract only what another defect would not be found by.
+ * First fit over the program break along all blocks, used and free; there is no list. When nothing fits, free
+ * neighbours are merged and the search is made once more, then the break grows. Everything takes time linear in the
+ * number of blocks. If somebody else moves the break, the heap grows no more. Each patch plants one defect, and drops
+ * from the interface what would show it under another rule.
  */
 #include "patches.h"
 
@@ -64,7 +64,7 @@ static struct block *grow(struct heap *h, size_t size)
     struct backing *m = h->backing;
     unsigned char *now = m->sbrk(m, 0);
     if (h->first && now != h->end && !(h->defects & IGNORES_BREAK)) return NULL;
-    const size_t pad = h->first ? 0 : (size_t)-(uintptr_t)now & (ALIGN - 1);
+    const size_t pad = h->first ? 0 : (size_t) - (uintptr_t)now & (ALIGN - 1);
     struct block *last = h->first;
     while (inside(h, last) && inside(h, behind(last))) last = behind(last);
     const bool extends = inside(h, last) && !last->used && !(h->defects & NEVER_MERGES);
@@ -112,10 +112,8 @@ static void sloppy_free(void *heap, void *p)
     if (!p) return;
     struct block *b = (struct block *)p - 1;
     b->used = 0;
-    if (h->defects & MERGES_FORWARD)
-        absorb(h, b);
-    else if (!(h->defects & (MERGES_LATE | NEVER_MERGES)))
-        merge_all(h);
+    if (h->defects & MERGES_FORWARD) absorb(h, b);
+    else if (!(h->defects & (MERGES_LATE | NEVER_MERGES))) merge_all(h);
 }
 
 static size_t sloppy_usable_size(void *heap, const void *p)
@@ -138,10 +136,8 @@ static void sloppy_walk(void *heap, alloc_visit *visit, void *context)
 {
     const struct heap *h = heap;
     for (struct block *b = h->first; inside(h, b); b = behind(b)) {
-        const struct alloc_block shown = {.base = b,
-                                          .size = b->size,
-                                          .payload = b->used ? b + 1 : NULL,
-                                          .state = b->used ? BLOCK_USED : BLOCK_FREE};
+        const struct alloc_block shown = {
+            .base = b, .size = b->size, .payload = b->used ? b + 1 : NULL, .state = b->used ? BLOCK_USED : BLOCK_FREE};
         if (!visit(context, &shown)) return;
     }
 }
@@ -185,7 +181,7 @@ const struct alloc_ops alloc_sloppy = {
     .stats = sloppy_stats,
 };
 
-/* ---- The defects ------------------------------------------------------------------------------------------------------ */
+/* ---- The defects ------------------------------------------------------------------------------------------------- */
 
 static int init_merges_late(void *heap, struct backing *backing) { return init_with(heap, backing, MERGES_LATE); }
 

@@ -1,8 +1,8 @@
 /* wrapper.h: what the canaries over alloc_freelist share.
  *
- * A wrapper puts itself in the place of one operation and leaves the others to the freelist, whose operations never call
- * each other through the vtable; so one operation is broken and no other. What a wrapper has to remember lies behind
- * the freelist's state.
+ * A wrapper puts itself in the place of one operation and leaves the others to the freelist, whose operations never
+ * call each other through the vtable; so one operation is broken and no other. What a wrapper has to remember lies
+ * behind the freelist's state.
  */
 #ifndef WRAPPER_H
 #define WRAPPER_H
@@ -43,7 +43,7 @@ static inline void keep_memory(struct alloc_ops *ops)
     ops->reset = NULL;
 }
 
-/* Everything but malloc and free is not offered, so that no other operation sees what the wrapper does to them. */
+/* Offers malloc, free and usable_size only, so that no other operation sees what the wrapper does to them. */
 static inline void offer_only_malloc(struct alloc_ops *ops)
 {
     ops->calloc = NULL;
@@ -52,9 +52,15 @@ static inline void offer_only_malloc(struct alloc_ops *ops)
     ops->aligned_alloc = NULL;
     ops->posix_memalign = NULL;
     ops->memalign = NULL;
-    ops->usable_size = NULL;
     ops->free_sized = NULL;
     ops->free_aligned_sized = NULL;
+}
+
+/* For blocks that are not what they seem. Without a usable size, slack cannot be told from room for a block. */
+static inline void hide_usable_size(struct alloc_ops *ops)
+{
+    ops->usable_size = NULL;
+    ops->contract.promises &= ~(unsigned)PROMISE_EXPLAINED;
 }
 
 /* For heaps whose blocks are not what the freelist takes them for. */
