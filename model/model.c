@@ -187,6 +187,16 @@ void model_restore(struct exec *x, unsigned slot, const struct block *old)
     m->written += model_written(old->request);
 }
 
+/* Does a giant overlap a live block? By the blocks, and not by the bitmaps of the millions of granules that it covers. */
+static bool giant_overlaps(const struct model *m, const struct block *b, size_t bytes)
+{
+    for (unsigned slot = 0; slot < m->slot_end; slot++) {
+        const struct block *o = &m->blocks[slot];
+        if (block_live(o) && o->base < b->base + bytes && b->base < o->base + owned_bytes(o)) return true;
+    }
+    return false;
+}
+
 /* Somebody owns a byte of b already: says who. */
 static bool overlap(struct exec *x, const struct request *r, const struct block *b)
 {
@@ -279,7 +289,9 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
                         .usable = usable < USABLE_HUGE ? (uint32_t)usable : USABLE_HUGE};
     exec_checked(x, r->bytes == 0 ? r->zero_rule : RULE_C7);
     if (r->slot >= m->slot_end) m->slot_end = r->slot + 1;
-    if (!shadow_insert(&m->shadow, at, owned_bytes(b))) return overlap(x, r, b);
+    size_t owned = owned_bytes(b);
+    if (owned >= SHADOW_GIANT && giant_overlaps(m, b, owned)) return overlap(x, r, b);
+    if (!shadow_insert(&m->shadow, at, owned)) return overlap(x, r, b);
     b->dead = false;
     m->live++;
     m->live_bytes += b->request;

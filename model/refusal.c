@@ -14,10 +14,12 @@
 #define SCAN_MAX ((size_t)1 << 24) /* larger heaps are not scanned for gaps */
 
 /* What a block needs, and the most that its alignment may cost. */
-static uint64_t need_of(const struct alloc_contract *c, const struct request *r)
+static uint64_t need_of(const struct exec *x, const struct request *r)
 {
+    const struct alloc_contract *c = &x->options.contract;
     uint64_t n = r->bytes < c->block_min_bytes ? c->block_min_bytes : r->bytes;
     n = ((n + c->align_min - 1) & ~((uint64_t)c->align_min - 1)) + c->header_bytes;
+    if (!x->ops->usable_size) n += c->waste_max_bytes; /* the block before the gap may reach into it so far */
     return r->align > c->align_min ? n + r->align + c->header_bytes + c->block_min_bytes : n;
 }
 
@@ -103,7 +105,8 @@ static bool explained(struct exec *x, const struct request *r)
     /* Scanning costs in proportion to the heap: the first refusals of a run, then a sample. */
     if (f->size > SCAN_MAX || (m->refusals > 8 && m->refusals % 4 && !x->options.thorough)) return true;
     uintptr_t limit = (uintptr_t)f->base + f->size;
-    uint64_t need = need_of(c, r), have = 0;
+    if (!x->ops->usable_size && !c->waste_max_bytes) return true; /* what blocks take is not known */
+    uint64_t need = need_of(x, r), have = 0;
     const struct block *b = &m->blocks[r->slot];
     exec_checked(x, RULE_C31);
     if (block_live(b) && r->align <= 1) have = room_in_place(x, b, limit);
@@ -150,10 +153,11 @@ bool model_moved_break(struct exec *x, const unsigned char *before, const struct
     const struct alloc_contract *c = &x->options.contract;
     if (x->lender.brk < before) return nothing_above(x);
     bool reuses = (c->promises & PROMISE_REUSES) && (c->promises & PROMISE_EXPLAINED);
+    if (!x->ops->usable_size && !c->waste_max_bytes) return true;
     if (!reuses || !r || x->lender.face.size > SCAN_MAX) return true;
     if (++m->growths > 16 && m->growths % 4 && !x->options.thorough) return true;
     exec_checked(x, RULE_C38);
-    uint64_t need = need_of(c, r), have = 0;
+    uint64_t need = need_of(x, r), have = 0;
     if (may_have_room(x, (uintptr_t)before, need))
         have = room(x, (uintptr_t)before, true, need);
     if (have < need) return true;

@@ -121,19 +121,6 @@ static uintptr_t seek(const struct shadow *s, uintptr_t from, uintptr_t to, bool
     return to;
 }
 
-/* By the chunks there are and not by those that the giant covers, which may be millions. */
-static bool giant_meets_small(const struct shadow *s, uintptr_t at, uintptr_t end)
-{
-    for (size_t i = 0; i < TABLE_SIZE; i++) {
-        if (!s->table[i].id) continue;
-        uintptr_t from = (s->table[i].id - 1) << CHUNK_LOG2, last = from | (CHUNK_BYTES - 1);
-        if (from < at) from = at;
-        if (last > end) last = end;
-        if (from <= last && seek(s, from, last, true) < last) return true;
-    }
-    return false;
-}
-
 static bool meets_giant(const struct shadow *s, uintptr_t at, uintptr_t end)
 {
     for (unsigned i = 0; i < s->giant_count; i++)
@@ -146,7 +133,6 @@ bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
     uintptr_t end = at + bytes - 1;
     if (s->giant_count && meets_giant(s, at, end)) return false;
     if (bytes >= SHADOW_GIANT) {
-        if (giant_meets_small(s, at, end)) return false;
         if (s->giant_count == SHADOW_GIANTS_MAX) return true; /* not watched: missed overlaps rather than false ones */
         s->giants[s->giant_count].from = at;
         s->giants[s->giant_count++].to = end;

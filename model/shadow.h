@@ -38,7 +38,8 @@ struct shadow {
 bool shadow_open(struct shadow *s, size_t granule_bytes);
 void shadow_close(struct shadow *s);
 
-/* Takes [at, at+bytes) if no byte of its granules is owned; false, with nothing changed, if one is. bytes > 0. */
+/* Takes [at, at+bytes) if no byte of its granules is owned; false, with nothing changed, if one is. bytes > 0. A giant is
+ * held against the other giants only: whoever knows the small ranges has to compare it with them. */
 bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes);
 /* Gives back a range that was inserted. */
 void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes);

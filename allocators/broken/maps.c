@@ -1,4 +1,5 @@
 /* maps.c: canaries of the mapping group, made from `region`. */
+#include "backing.h"
 #include "broken.h"
 
 #include "builtin.h"
@@ -62,8 +63,10 @@ static void patch_replace(struct alloc_ops *ops) { ops->mmap = mmap_replace; }
 
 static int munmap_short(void *heap, void *address, size_t length)
 {
-    size_t page = page_bytes(heap);
-    return alloc_region.munmap(heap, address, length > page ? (length - 1) & ~(page - 1) : length);
+    size_t page = page_bytes(heap), kept = (length - 1) & ~(page - 1);
+    /* Only where it shows at once: a page behind the end of its file faults whether mapped or not. */
+    bool shows = length > page && lender_readable((unsigned char *)address + kept);
+    return alloc_region.munmap(heap, address, shows ? kept : length);
 }
 
 static void patch_short(struct alloc_ops *ops)
