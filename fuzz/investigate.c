@@ -8,7 +8,7 @@
 
 #define TRIES_OWN_HEAP 3000u /* candidates where a heap is made afresh in microseconds, */
 #define TRIES_OWN_PROCESS 400u /* where it takes a process, */
-#define TRIES_SLOW 60u       /* and where each failing one runs into a limit */
+#define TRIES_SLOW 20u       /* and where each failing one runs into a limit */
 #define REPEATS 5u
 
 struct judge {
@@ -29,7 +29,7 @@ static enum op_kind kind_of(const struct program *p, const struct verdict *v)
 static bool run(struct judge *j, const struct program *p, bool thorough)
 {
     if (j->own_process) child_kill(&j->child);
-    child_run(&j->child, p, thorough, true, &j->last);
+    child_run(&j->child, p, thorough, &j->last);
     return j->last.verdict.kind == VERDICT_FAIL;
 }
 
@@ -73,13 +73,14 @@ static void shrink(struct judge *j, struct finding *f, const struct child_limits
     if (!slow) {
         minimise(&m, &f->program, &f->verdict);
     } else {
-        /* Candidates get a tenth of the time, so what is left may be slow and not endless: then the original stays. */
+        /* Candidates get a small part of the limits, so what is left may be slow and not endless: then the original stays. */
         static struct program original;
         struct verdict verdict = f->verdict, now;
         original = f->program;
-        j->child.limits.timeout = limits->timeout / 10;
+        j->child.limits.timeout = limits->timeout / 20;
+        j->child.limits.memory_bytes = limits->memory_bytes / 8;
         minimise(&m, &f->program, &f->verdict);
-        j->child.limits.timeout = limits->timeout;
+        j->child.limits = *limits;
         if (!fails_alike(j, &f->program, &now)) {
             f->program = original;
             f->verdict = verdict;

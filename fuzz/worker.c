@@ -89,16 +89,16 @@ static void cannot(const char *what)
 static void run_one(void)
 {
     struct journal *j = self.journal;
-    struct exec *x = executor(j->thorough, j->record);
-    if (!x) {
+    struct exec **x = j->thorough ? &self.thorough : &self.plain;
+    if (!*x) *x = executor(j->thorough, true);
+    if (!*x) {
         cannot("no memory for the executor");
         return;
     }
-    self.running = x;
+    self.running = *x;
     j->started++;
-    exec_run(x, &j->program, &j->verdict);
+    exec_run(*x, &j->program, &j->verdict);
     self.running = NULL;
-    exec_close(x);
 }
 
 /* One window's part of this worker; false if a program failed, or there are no more. */

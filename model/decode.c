@@ -425,13 +425,13 @@ static uint64_t heap_size(unsigned x, unsigned y)
     }
 }
 
-static uint8_t course_of(unsigned x, unsigned y)
+static uint8_t course_of(unsigned x)
 {
     static const uint8_t courses[32] = {
         [16] = COURSE_DRAIN,    [17] = COURSE_DRAIN,    [18] = COURSE_DRAIN, [19] = COURSE_STEADY, [20] = COURSE_STEADY,
         [21] = COURSE_REFILL,   [22] = COURSE_REFILL,   [23] = COURSE_TWIN,  [24] = COURSE_TWIN,   [25] = COURSE_TWIN,
         [26] = COURSE_PERMUTE,  [27] = COURSE_PERMUTE,  [28] = COURSE_MONOTONE};
-    if (x == 0xff && y >= 0xc0) return COURSE_FREE_COST;
+    if (x == 0xff) return COURSE_FREE_COST; /* it makes a trap of every instruction of two frees */
     return courses[x & 31];
 }
 
@@ -443,7 +443,7 @@ static void read_head(struct swarm *s)
     g->dirty = h[8] & 3;
     g->place = h[8] >> 2 & 1;
     g->fence = h[8] >= 0xf0 ? FENCE_PAGES : FENCE_ENDS;
-    g->course = course_of(h[9], h[8]);
+    g->course = course_of(h[9]);
     g->fail = h[10] >= 0xf0 ? h[10] - 0xefu : 0;
     g->seed = (uint32_t)h[13] | (uint32_t)h[14] << 8 | (uint32_t)h[15] << 16;
     if ((h[0] & 3) == SWARM_MAPPINGS) g->size = 4096u * (8 + (h[6] & 15) * 4);

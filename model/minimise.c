@@ -52,7 +52,7 @@ static bool fewer_ops(struct shrink *s)
         cut(s, s->verdict->op + 1, s->best->op_count - s->verdict->op - 1);
         any |= try(s);
     }
-    for (uint32_t size = (s->best->op_count + 1) / 2; size; size /= 2)
+    for (uint32_t size = s->best->op_count; size; size /= 2)
         for (uint32_t end = s->best->op_count; end && !spent(s);) {
             uint32_t count = end < size ? end : size;
             cut(s, end - count, count);
