@@ -36,9 +36,9 @@ void model_release(struct exec *x, unsigned slot)
     struct model *m = &x->model;
     struct block *b = &m->blocks[slot];
     shadow_remove(&m->shadow, b->base, owned_bytes(b));
-    b->dead = true;
     m->live--;
     m->live_bytes -= b->request;
+    b->dead = true; /* last: a read of its neighbours in the word would have to wait for it */
 }
 
 void model_fresh(struct exec *x, bool thoroughly)
@@ -122,8 +122,11 @@ static bool verify_strangers(struct exec *x)
 bool model_verify_all(struct exec *x, enum rule rule)
 {
     struct model *m = &x->model;
-    for (unsigned slot = 0; slot < m->slot_end; slot++)
-        if (block_live(&m->blocks[slot]) && !model_verify(x, slot, rule)) return false;
+    for (unsigned slot = 0, left = m->live; left && slot < m->slot_end; slot++) {
+        if (!block_live(&m->blocks[slot])) continue;
+        if (!model_verify(x, slot, rule)) return false;
+        left--;
+    }
     return verify_strangers(x);
 }
 
@@ -227,19 +230,20 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
     uint64_t usable;
     if (!judge_usable(x, r, p, &usable) || !contained(x, r, p, usable)) return false;
     struct block *b = &m->blocks[r->slot];
-    *b = (struct block){.base = at,
-                        .request = r->bytes < REQUEST_MAX ? r->bytes : REQUEST_MAX,
-                        .align_log2 = (uint64_t)__builtin_ctzll(r->align),
-                        .api = r->op->kind & 31u,
-                        .dead = true,
-                        .unwatched = true,
-                        .usable = usable < USABLE_HUGE ? (uint32_t)usable : USABLE_HUGE};
+    uint64_t request = r->bytes < REQUEST_MAX ? r->bytes : REQUEST_MAX, owned = usable < USABLE_HUGE ? usable : request;
     exec_checked(x, r->bytes == 0 ? r->zero_rule : RULE_C7);
     if (r->slot >= m->slot_end) m->slot_end = r->slot + 1;
-    if (!shadow_insert(&m->shadow, at, owned_bytes(b))) return overlap(x, r, b);
-    b->dead = false;
+    bool taken = !shadow_insert(&m->shadow, at, owned ? (size_t)owned : 1);
+    *b = (struct block){.base = at,
+                        .request = request,
+                        .align_log2 = (uint64_t)__builtin_ctzll(r->align),
+                        .api = r->op->kind & 31u,
+                        .dead = taken,
+                        .unwatched = true,
+                        .usable = usable < USABLE_HUGE ? (uint32_t)usable : USABLE_HUGE};
+    if (taken) return overlap(x, r, b);
     m->live++;
-    m->live_bytes += b->request;
+    m->live_bytes += request;
     if (r->bytes > m->largest) m->largest = r->bytes;
     return true;
 }
