@@ -236,12 +236,7 @@ static bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
     if (policy == REALLOC_ZERO_FREES) return true;
     if (policy == REALLOC_ZERO_UNIQUE && !r.injected)
         return exec_fail(x, RULE_A18, NULL, "a unique block, as the contract declares", "NULL");
-    if (policy == REALLOC_ZERO_UNIQUE) {
-        shadow_insert(&m->shadow, old.base, block_usable(&old) ? (size_t)block_usable(&old) : 1);
-        m->blocks[slot] = old;
-        m->live++;
-        m->live_bytes += old.request;
-    }
+    if (policy == REALLOC_ZERO_UNIQUE) model_restore(x, slot, &old);
     return model_verify(x, slot, RULE_A18);
 }
 
@@ -268,10 +263,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     void *q = array ? x->ops->reallocarray(x->heap, p, (size_t)count, (size_t)size) : x->ops->realloc(x->heap, p, bytes);
     int error = *x->error;
     if (!q && live) { /* still there, as if the call had not been made */
-        m->blocks[slot] = old;
-        shadow_insert(&m->shadow, old.base, block_usable(&old) ? (size_t)block_usable(&old) : 1);
-        m->live++;
-        m->live_bytes += old.request;
+        model_restore(x, slot, &old);
         return allocated(x, &r, &before, NULL, error, false) && probe_refused_realloc(x, &m->blocks[slot], slot);
     }
     if (!allocated(x, &r, &before, q, error, !live)) return false;

@@ -36,9 +36,24 @@ void model_release(struct exec *x, unsigned slot)
     struct model *m = &x->model;
     struct block *b = &m->blocks[slot];
     shadow_remove(&m->shadow, b->base, owned_bytes(b));
+    m->alive[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     m->live--;
     m->live_bytes -= b->request;
     b->dead = true; /* last: a read of its neighbours in the word would have to wait for it */
+}
+
+static void enter(struct model *m, unsigned slot, uint64_t request)
+{
+    m->alive[slot / 64] |= UINT64_C(1) << slot % 64;
+    m->live++;
+    m->live_bytes += request;
+}
+
+void model_restore(struct exec *x, unsigned slot, const struct block *old)
+{
+    shadow_insert(&x->model.shadow, old->base, owned_bytes(old));
+    x->model.blocks[slot] = *old;
+    enter(&x->model, slot, old->request);
 }
 
 void model_fresh(struct exec *x, bool thoroughly)
@@ -48,6 +63,7 @@ void model_fresh(struct exec *x, bool thoroughly)
         if (m->stranger[i].owned) shadow_remove(&m->shadow, m->stranger[i].owned, m->stranger[i].owned_bytes);
     for (unsigned slot = 0; m->live && !thoroughly; slot++)
         if (block_live(&m->blocks[slot])) model_release(x, slot);
+    memset(m->alive, 0, sizeof m->alive);
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
     m->slot_end = m->live = m->generation = m->sweep = m->refusals = m->growths = m->strangers = 0;
@@ -101,7 +117,7 @@ bool model_sweep(struct exec *x, enum rule rule)
     for (unsigned i = 0; i < 4; i++) {
         unsigned slot = m->sweep++;
         if (m->sweep >= m->slot_end) m->sweep = 0;
-        if (block_live(&m->blocks[slot])) return model_verify(x, slot, rule);
+        if (m->alive[slot / 64] >> slot % 64 & 1) return model_verify(x, slot, rule);
     }
     return true;
 }
@@ -122,11 +138,9 @@ static bool verify_strangers(struct exec *x)
 bool model_verify_all(struct exec *x, enum rule rule)
 {
     struct model *m = &x->model;
-    for (unsigned slot = 0, left = m->live; left && slot < m->slot_end; slot++) {
-        if (!block_live(&m->blocks[slot])) continue;
-        if (!model_verify(x, slot, rule)) return false;
-        left--;
-    }
+    for (unsigned first = 0; first < m->slot_end; first += 64)
+        for (uint64_t alive = m->alive[first / 64]; alive; alive &= alive - 1)
+            if (!model_verify(x, first + (unsigned)__builtin_ctzll(alive), rule)) return false;
     return verify_strangers(x);
 }
 
@@ -242,8 +256,7 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
                         .unwatched = true,
                         .usable = usable < USABLE_HUGE ? (uint32_t)usable : USABLE_HUGE};
     if (taken) return overlap(x, r, b);
-    m->live++;
-    m->live_bytes += request;
+    enter(m, r->slot, request);
     if (r->bytes > m->largest) m->largest = r->bytes;
     return true;
 }
