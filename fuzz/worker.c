@@ -17,7 +17,8 @@
 /* For the fault handler, which is given nothing else. One process is one worker. */
 static struct {
     struct journal *journal;
-    struct exec *plain, *thorough, *running;
+    struct exec *kept[2][2]; /* for single programs, by `thorough` and `record`; made at first use */
+    struct exec *running;
 } self;
 
 /* ---- Faults ---------------------------------------------------------------------------------------------------------- */
@@ -89,7 +90,9 @@ static void cannot(const char *what)
 static void run_one(void)
 {
     struct journal *j = self.journal;
-    struct exec *x = executor(j->thorough, j->record);
+    struct exec **kept = &self.kept[j->thorough][j->record], *x = *kept;
+    /* Minimising runs thousands of programs: one executor serves them all, its memory has been paged in. */
+    if (!x) x = *kept = executor(j->thorough, j->record);
     if (!x) {
         cannot("no memory for the executor");
         return;
@@ -98,7 +101,6 @@ static void run_one(void)
     j->started++;
     exec_run(x, &j->program, &j->verdict);
     self.running = NULL;
-    exec_close(x);
 }
 
 /* One window's part of this worker; false if a program failed, or there are no more. */
