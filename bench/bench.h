@@ -49,10 +49,8 @@ enum bench_bound { BENCH_AT_MOST, BENCH_AT_LEAST };
 static inline void bench_row(const char *what, double figure, const char *unit, enum bench_bound bound, double target)
 {
     const char *sign = bound == BENCH_AT_MOST ? "<=" : ">=";
-    if (target > 0)
-        printf("%-58s %10.2f %-8s %s %7.2f %8.2f\n", what, figure, unit, sign, target, figure / target);
-    else
-        printf("%-58s %10.2f %-8s\n", what, figure, unit);
+    if (target > 0) printf("%-58s %10.2f %-8s %s %7.2f %8.2f\n", what, figure, unit, sign, target, figure / target);
+    else printf("%-58s %10.2f %-8s\n", what, figure, unit);
 }
 
 #endif

@@ -35,8 +35,8 @@ static struct speed drive(struct exec *x, uint64_t seed, bool force)
         if (force) program.heap.size = HEAP_SIZE_DEFAULT;
         exec_run(x, &program, &verdict);
         if (verdict.kind == VERDICT_FAIL) {
-            fprintf(stderr, "bench_driver: seed %llu, program %u: %s, %s\n", (unsigned long long)seed, i, verdict.expected,
-                    verdict.seen);
+            fprintf(stderr, "bench_driver: seed %llu, program %u: %s, %s\n", (unsigned long long)seed, i,
+                    verdict.expected, verdict.seen);
             exit(1);
         }
     }
@@ -45,7 +45,8 @@ static struct speed drive(struct exec *x, uint64_t seed, bool force)
     for (unsigned i = 0; i < PROGRAMS; i++) generator_program(&g, i, &program);
     double generating = bench_seconds() - start;
     return (struct speed){(double)counters.operations / whole / 1e6,
-                          (double)(counters.checked[RULE_C14] + counters.checked[RULE_A11]) / (double)counters.operations,
+                          (double)(counters.checked[RULE_C14] + counters.checked[RULE_A11]) /
+                              (double)counters.operations,
                           generating / whole};
 }
 

@@ -54,7 +54,8 @@ static void make_churn(struct churn *c, uint64_t *state)
         say(p, OP_MALLOC, c->fill[i]);
     }
     for (unsigned i = 0; i < PAIRS; i++) {
-        c->pairs[i] = (struct call){(uint16_t)(bench_random(state) % LIVE), (uint16_t)(1 + bench_random(state) % SIZE_LARGEST)};
+        c->pairs[i] =
+            (struct call){(uint16_t)(bench_random(state) % LIVE), (uint16_t)(1 + bench_random(state) % SIZE_LARGEST)};
         say(p, OP_FREE, c->pairs[i]);
         say(p, OP_MALLOC, c->pairs[i]);
     }
