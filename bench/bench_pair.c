@@ -20,10 +20,9 @@
 
 #define LIVE 256u
 #define SIZE_LARGEST 512u
-#define PAIRS 383u  /* written out in a program, */
-#define ROUNDS 84u  /* and how often they are made: as often as PROGRAM_STEPS_MAX allows */
-#define PROGRAMS 8u /* each in another order and with other sizes */
-#define PAIRS_IN_ALL (PROGRAMS * (LIVE + PAIRS * ROUNDS))
+#define PAIRS 384u     /* with the filling, as many as a program holds */
+#define PROGRAMS 256u  /* each in another order and with other sizes, so that no branch predictor learns them by heart */
+#define PAIRS_IN_ALL (PROGRAMS * (LIVE + PAIRS))
 #define HEAP_BYTES (192u << 10)
 
 struct call {
@@ -59,7 +58,6 @@ static void make_churn(struct churn *c, uint64_t *state)
         say(p, OP_FREE, c->pairs[i]);
         say(p, OP_MALLOC, c->pairs[i]);
     }
-    p->ops[p->op_count++] = (struct op){.kind = OP_REPEAT, .count = 1, .a = 2 * PAIRS, .b = ROUNDS - 1};
     program_normalise(p);
 }
 
@@ -74,12 +72,11 @@ static double raw(const struct alloc_ops *ops, struct lender *lender, void *heap
         memset(heap, 0, ops->state_size);
         if (lender_fresh(lender, &lend) || ops->init(heap, &lender->face)) abort();
         for (unsigned i = 0; i < LIVE; i++) blocks[i] = ops->malloc(heap, c->fill[i].size);
-        for (unsigned round = 0; round < ROUNDS; round++)
-            for (unsigned i = 0; i < PAIRS; i++) {
-                void **block = &blocks[c->pairs[i].slot];
-                ops->free(heap, *block);
-                *block = ops->malloc(heap, c->pairs[i].size);
-            }
+        for (unsigned i = 0; i < PAIRS; i++) {
+            void **block = &blocks[c->pairs[i].slot];
+            ops->free(heap, *block);
+            *block = ops->malloc(heap, c->pairs[i].size);
+        }
         for (unsigned i = 0; i < LIVE; i++) ops->free(heap, blocks[i]);
         if (ops->fini) ops->fini(heap);
     }
@@ -99,7 +96,7 @@ static double checked(struct exec *x)
         }
     }
     double ns = (bench_seconds() - start) / PAIRS_IN_ALL * 1e9;
-    if (counters.operations - before != PROGRAMS * (LIVE + 2 * PAIRS * ROUNDS)) abort(); /* every call was made */
+    if (counters.operations - before != PROGRAMS * (LIVE + 2 * PAIRS)) abort(); /* every call was made */
     return ns;
 }
 
@@ -142,17 +139,16 @@ static double contents(unsigned char *memory)
     uint64_t keys[LIVE] = {0};
     double start = bench_seconds();
     for (struct churn *c = churns; c < churns + PROGRAMS; c++)
-        for (unsigned round = 0; round < ROUNDS; round++)
-            for (unsigned i = 0; i < PAIRS; i++) {
-                unsigned slot = c->pairs[i].slot;
-                unsigned char *p = memory + (size_t)slot * PITCH;
-                wrong += payload_verify(p, held[slot], keys[slot]) != held[slot];
-                keys[slot] = payload_key(round, i);
-                held[slot] = c->pairs[i].size;
-                payload_fill(p, held[slot], keys[slot]);
-            }
+        for (unsigned i = 0; i < PAIRS; i++) {
+            unsigned slot = c->pairs[i].slot;
+            unsigned char *p = memory + (size_t)slot * PITCH;
+            wrong += payload_verify(p, held[slot], keys[slot]) != held[slot];
+            keys[slot] = payload_key(1, i);
+            held[slot] = c->pairs[i].size;
+            payload_fill(p, held[slot], keys[slot]);
+        }
     if (wrong) abort();
-    return (bench_seconds() - start) / (PROGRAMS * ROUNDS * PAIRS) * 1e9;
+    return (bench_seconds() - start) / (PROGRAMS * PAIRS) * 1e9;
 }
 
 static double ownership(unsigned char *memory)
@@ -162,14 +158,13 @@ static double ownership(unsigned char *memory)
     if (!shadow_open(&s, 16)) abort();
     double start = bench_seconds();
     for (struct churn *c = churns; c < churns + PROGRAMS; c++)
-        for (unsigned round = 0; round < ROUNDS; round++)
-            for (unsigned i = 0; i < PAIRS; i++) {
-                uintptr_t at = (uintptr_t)(memory + (size_t)c->pairs[i].slot * PITCH);
-                overlaps += !shadow_insert(&s, at, c->pairs[i].size);
-                shadow_remove(&s, at, c->pairs[i].size);
-            }
+        for (unsigned i = 0; i < PAIRS; i++) {
+            uintptr_t at = (uintptr_t)(memory + (size_t)c->pairs[i].slot * PITCH);
+            overlaps += !shadow_insert(&s, at, c->pairs[i].size);
+            shadow_remove(&s, at, c->pairs[i].size);
+        }
     if (overlaps) abort();
-    double ns = (bench_seconds() - start) / (PROGRAMS * ROUNDS * PAIRS) * 1e9;
+    double ns = (bench_seconds() - start) / (PROGRAMS * PAIRS) * 1e9;
     shadow_close(&s);
     return ns;
 }

@@ -6,7 +6,7 @@
 
 #define GRANULE_MAX 16u
 #define MOST_BYTES ((uint64_t)256 << 10)
-#define SWEEP_BYTES 256u /* a multiple of 8 */
+#define SWEEP_BYTES 64u /* a multiple of 8 */
 
 bool model_open(struct exec *x)
 {
