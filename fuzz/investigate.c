@@ -62,7 +62,8 @@ static bool shows_itself(struct judge *j, struct finding *f)
 
 static void shrink(struct judge *j, struct finding *f, const struct child_limits *limits, const bool *stop)
 {
-    bool slow = f->verdict.rule == RULE_HANG || f->verdict.rule == RULE_RUNAWAY;
+    bool limits_hit = f->verdict.rule == RULE_HANG || f->verdict.rule == RULE_RUNAWAY;
+    bool slow = limits_hit || f->verdict.rule == RULE_A24; /* whose instructions are trapped one by one */
     struct minimiser m = {.fails = fails_alike,
                           .context = j,
                           .trace = &j->child.journal->trace,
@@ -70,7 +71,7 @@ static void shrink(struct judge *j, struct finding *f, const struct child_limits
                           .tries_max = slow ? TRIES_SLOW : j->own_process ? TRIES_OWN_PROCESS : TRIES_OWN_HEAP};
     j->rule = f->verdict.rule;
     j->kind = kind_of(&f->program, &f->verdict);
-    if (!slow) {
+    if (!limits_hit) {
         minimise(&m, &f->program, &f->verdict);
     } else {
         /* Candidates get a small part of the limits, so what is left may be slow and not endless: then the original stays. */

@@ -17,7 +17,8 @@
 /* For the fault handler, which is given nothing else. One process is one worker. */
 static struct {
     struct journal *journal;
-    struct exec *plain, *thorough, *running;
+    struct exec *plain, *thorough; /* for single programs: one serves all, its memory has been paged in */
+    struct exec *running;
 } self;
 
 /* ---- Faults ---------------------------------------------------------------------------------------------------------- */

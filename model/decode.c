@@ -19,10 +19,12 @@ struct swarm {
     uint16_t live;     /* how many are live */
     uint16_t spare;    /* how many slots wait in `spares` to be used again */
     uint16_t newest, oldest;
+    uint64_t bytes;    /* about what the live blocks take */
     uint16_t list[PROGRAM_SLOTS]; /* live slots, in no order */
     uint16_t at[PROGRAM_SLOTS];   /* where in `list` a live slot stands, + 1; 0: not live (of slots below fresh) */
     uint16_t newer[PROGRAM_SLOTS], older[PROGRAM_SLOTS];
     uint16_t spares[PROGRAM_SLOTS];
+    uint32_t size[PROGRAM_SLOTS]; /* about, of live slots */
 };
 
 #define NO_SLOT UINT16_MAX
@@ -30,8 +32,10 @@ struct swarm {
 
 /* ---- The live set, as if every request were granted ------------------------------------------------------------------ */
 
-static void born(struct swarm *s, uint16_t slot)
+static void born(struct swarm *s, uint16_t slot, uint32_t size)
 {
+    s->size[slot] = size;
+    s->bytes += size;
     s->list[s->live++] = slot;
     s->at[slot] = s->live;
     s->older[slot] = s->newest;
@@ -46,6 +50,7 @@ static void born(struct swarm *s, uint16_t slot)
 static void died(struct swarm *s, uint16_t slot)
 {
     uint16_t last = s->list[--s->live], hole = (uint16_t)(s->at[slot] - 1), newer = s->newer[slot], older = s->older[slot];
+    s->bytes -= s->size[slot];
     s->list[hole] = last;
     s->at[last] = (uint16_t)(hole + 1);
     s->at[slot] = 0;
@@ -167,9 +172,23 @@ static uint64_t alignment(const struct swarm *s, unsigned x, unsigned y)
     return UINT64_C(1) << (x % (s->head[5] & 1 ? 13 : 8));
 }
 
-/* A run of `count` new slots in a row, or one recycled slot. */
+#define BLOCK_OVERHEAD 24u /* what a block takes beside its size, about */
+#define GUESSED_SIZE 48u   /* of sizes that depend on what is seen */
+
+/* About what a block of this size takes: what cannot be granted takes nothing. */
+static uint32_t guess(const struct swarm *s, struct size n)
+{
+    if (n.kind == SIZE_USABLE || n.kind == SIZE_SEEN) return GUESSED_SIZE + BLOCK_OVERHEAD;
+    return n.kind == SIZE_LITERAL && n.v < s->p->heap.size && n.v < UINT32_MAX / 2 ? (uint32_t)n.v + BLOCK_OVERHEAD : 0;
+}
+
+/* A run of `count` new slots in a row, or one recycled slot. A run is cut where it has filled the heap and been refused a
+ * few times: refusals by the hundred tell no more. */
 static struct op *allocate(struct swarm *s, enum op_kind kind, unsigned count, struct size n, unsigned y)
 {
+    uint32_t each = guess(s, n);
+    uint64_t room = each && s->p->heap.size > s->bytes ? (s->p->heap.size - s->bytes) / each : 0;
+    if (count > room + 4) count = (unsigned)room + 4;
     bool run = count > 1 && s->fresh + count < SLOTS_USED;
     uint16_t slot = run ? s->fresh : new_slot(s);
     if (slot == NO_SLOT) return NULL;
@@ -182,7 +201,7 @@ static struct op *allocate(struct swarm *s, enum op_kind kind, unsigned count, s
         s->fresh = (uint16_t)(s->fresh + count);
         for (unsigned i = 0; i < count; i++) s->at[slot + i] = 0;
     }
-    for (unsigned i = 0; i < op->count; i++) born(s, (uint16_t)(slot + i));
+    for (unsigned i = 0; i < op->count; i++) born(s, (uint16_t)(slot + i), each);
     return op;
 }
 
@@ -232,10 +251,17 @@ static void products(struct op *op, unsigned x, unsigned y)
     op->b = 1 + y % 3;
 }
 
+static bool allocates(enum op_kind kind)
+{
+    return kind == OP_MALLOC || kind == OP_CALLOC || kind == OP_ALIGNED_ALLOC || kind == OP_POSIX_MEMALIGN || kind == OP_MEMALIGN;
+}
+
 static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
 {
     unsigned count = b[0] >= 0xc0 ? run_length(s, b[1]) : 1;
     struct op *op;
+    /* With the heap full, three of four allocations are frees instead. */
+    if (s->bytes > s->p->heap.size + s->p->heap.size / 8 && s->live && (b[3] & 3) && allocates(kind)) kind = OP_FREE;
     switch (kind) {
     case OP_CALLOC:
         if (!(op = allocate(s, kind, 1, size_of(s, b[2], b[3]), b[3]))) return;
@@ -462,6 +488,7 @@ void program_decode(struct program *p, const void *bytes, size_t length)
     s.p = p;
     s.head = head;
     s.fresh = s.live = s.spare = 0;
+    s.bytes = 0;
     s.newest = s.oldest = NO_SLOT;
     program_clear(p);
     read_head(&s);
