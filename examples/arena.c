@@ -59,12 +59,20 @@ static void fini(void *heap) { (void)heap; }
 static void give(void *heap, void *p) { arena_give(heap, p); }
 
 static const struct alloc_ops arena = {
-    .abi = ALLOC_ABI, .name = "arena", .summary = "bump arena over a region; free takes back the newest block only",
-    .contract = {.backing = BACKING_REGION, .align_min = ALIGN, .align_max = ALIGN, .zero_size = ZERO_SIZE_UNIQUE,
+    .abi = ALLOC_ABI,
+    .name = "arena",
+    .summary = "bump arena over a region; free takes back the newest block only",
+    .contract = {.backing = BACKING_REGION,
+                 .align_min = ALIGN,
+                 .align_max = ALIGN,
+                 .zero_size = ZERO_SIZE_UNIQUE,
                  .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_CONST_FREE |
                              PROMISE_DETERMINISTIC},
     .state_size = sizeof(struct arena),
-    .init = init, .fini = fini, .malloc = take, .free = give,
+    .init = init,
+    .fini = fini,
+    .malloc = take,
+    .free = give,
 };
 
 assay_allocator_fn assay_allocator;

@@ -17,13 +17,14 @@
 struct pool {
     struct link {
         struct link *next;
-    } *free;
+    } * free;
     size_t block_bytes;
 };
 
 static void pool_give(struct pool *pool, void *p)
 {
     struct link *link = p;
+    if (!p) return;
     link->next = pool->free;
     pool->free = link;
 }
@@ -37,9 +38,9 @@ static void pool_start(struct pool *pool, void *memory, size_t bytes)
 
 static void *pool_take(struct pool *pool, size_t bytes)
 {
-    struct link *link = pool->free;
-    if (!link || bytes > pool->block_bytes) return NULL;
-    pool->free = link->next;
+    struct link *link = bytes > pool->block_bytes ? NULL : pool->free;
+    if (link) pool->free = link->next;
+    else errno = ENOMEM;
     return link;
 }
 
@@ -53,25 +54,28 @@ static int init(void *heap, struct backing *b)
     return 0;
 }
 
-static void *take(void *heap, size_t size)
-{
-    void *p = pool_take(heap, size);
-    if (!p) errno = ENOMEM;
-    return p;
-}
-
+static void *take(void *heap, size_t size) { return pool_take(heap, size); }
 static void fini(void *heap) { (void)heap; }
-static void give(void *heap, void *p) { if (p) pool_give(heap, p); }
+static void give(void *heap, void *p) { pool_give(heap, p); }
 static size_t usable(void *heap, const void *p) { return p ? ((struct pool *)heap)->block_bytes : 0; }
 
 static const struct alloc_ops pool = {
-    .abi = ALLOC_ABI, .name = "pool", .summary = "equal blocks over a region, the free ones in a list",
-    .contract = {.backing = BACKING_REGION, .align_min = ALIGN, .align_max = ALIGN, .zero_size = ZERO_SIZE_UNIQUE,
+    .abi = ALLOC_ABI,
+    .name = "pool",
+    .summary = "equal blocks over a region, the free ones in a list",
+    .contract = {.backing = BACKING_REGION,
+                 .align_min = ALIGN,
+                 .align_max = ALIGN,
+                 .zero_size = ZERO_SIZE_UNIQUE,
                  .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_REUSES |
                              PROMISE_CONST_FREE | PROMISE_DETERMINISTIC | PROMISE_DRAINS,
                  .size_min_bytes = REGION_MIN},
     .state_size = sizeof(struct pool),
-    .init = init, .fini = fini, .malloc = take, .free = give, .usable_size = usable,
+    .init = init,
+    .fini = fini,
+    .malloc = take,
+    .free = give,
+    .usable_size = usable,
 };
 
 assay_allocator_fn assay_allocator;
