@@ -108,7 +108,7 @@ static struct size extreme(unsigned x, unsigned y)
     case 2: return (struct size){.kind = SIZE_HALF, .v = (uint64_t)((int64_t)(y % 64) - 32)};
     case 3: return literal((UINT64_C(1) << 32) + y % 64 - 32);
     case 4: return literal((UINT64_C(1) << 31) + y % 64 - 32);
-    case 5: return literal((UINT64_C(1) << (16 + y % 46)) + y / 46 - 2);
+    case 5: return literal((UINT64_C(1) << (16 + y % (y & 64 ? 46 : 14))) + y / 46 - 2);
     case 6: return (struct size){.kind = SIZE_HEAP, .v = (uint64_t)((int64_t)(y % 128) - 96)};
     default: return (struct size){.kind = SIZE_TOP, .v = (uint64_t)(y % 16) << 12};
     }
@@ -130,7 +130,7 @@ static struct size size_of(const struct swarm *s, unsigned x, unsigned y)
 {
     unsigned palette = s->head[4] % PALETTES, v = x | y << 8;
     if (palette == SIZES_ANY) palette = y % SIZES_ANY;
-    if (x == 0xff) return extreme(y, y * 37 + s->head[5]);
+    if (x >= 0xfd && x != 0xfe) return extreme(y, y * 37 + s->head[5]);
     if (x == 0xfe) return literal(y & 3);
     switch ((enum palette)palette) {
     case SIZES_CLASS: return literal((uint64_t)(s->head[5] & 63) * 8 + (y & 1 ? x % 8 : 0) + 1);
@@ -286,7 +286,7 @@ static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
             if (!(op = allocate(s, kind, 1, size_of(s, b[2], b[3]), 0))) return;
         } else {
             op = append(s, kind, some_live(s, b[1]));
-            set_a(op, size_of(s, b[2], b[3]));
+            set_a(op, (b[0] ^ b[1]) % 16 == 15 ? extreme(b[2], b[3]) : size_of(s, b[2], b[3]));
             if (count > 1 && op->a_kind == SIZE_LITERAL && op->a < 65536) { /* a ladder: the same block again and again */
                 op->count = (uint16_t)count;
                 op->step = (int32_t)(b[3] & 63) - 32;
