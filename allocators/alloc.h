@@ -139,6 +139,8 @@ struct alloc_contract {
     size_t overhead_bytes;     /* C31: of records at the two ends of the memory lent, and of aligning them */
     size_t waste_max_bytes;    /* C28: usable size exceeds the request by no more than this; 0: nothing is promised */
     size_t size_min_bytes;     /* init may refuse a backing smaller than this */
+    size_t size_max_bytes;     /* no larger backing is lent, as where init has to touch all of it; 0: any size */
+    size_t request_max_bytes;  /* C31: larger requests are refused by design, as by a pool; 0: no such bound */
 };
 
 /* ---- What an allocator shows of its inside (optional) ------------------------------------------------------------ */

@@ -1,8 +1,8 @@
 /* pool.c: a pool of equal blocks, and the adapter that brings it to assay.
  *
- * The region is cut into BLOCKS blocks of one size, the largest that fits; the free ones are a list through their first
- * words. A request takes one block whatever its size, and is refused if it is larger than a block or none is free.
- * malloc and free take constant time.
+ * The region is cut into as many blocks of BLOCK_BYTES as fit; the free ones are a list through their first words. A
+ * request takes one block whatever its size, and is refused if it is larger than a block, which the contract says, or
+ * if none is free. malloc and free take constant time.
  *
  *     cc -shared -fPIC -I../allocators pool.c -o libpool.so && assay check ./libpool.so
  */
@@ -11,14 +11,13 @@
 #include <errno.h>
 
 #define ALIGN _Alignof(max_align_t)
-#define BLOCKS 8u
-#define REGION_MIN (ALIGN - 1 + BLOCKS * ALIGN)
+#define BLOCK_BYTES 64u
+#define REGION_MIN (ALIGN - 1 + BLOCK_BYTES)
 
 struct pool {
     struct link {
         struct link *next;
-    } * free;
-    size_t block_bytes;
+    } *free;
 };
 
 static void pool_give(struct pool *pool, void *p)
@@ -32,15 +31,18 @@ static void pool_give(struct pool *pool, void *p)
 static void pool_start(struct pool *pool, void *memory, size_t bytes)
 {
     size_t skip = -(uintptr_t)memory % ALIGN; /* a region may begin anywhere */
-    *pool = (struct pool){.block_bytes = (bytes - skip) / BLOCKS / ALIGN * ALIGN};
-    for (unsigned i = BLOCKS; i-- > 0;) pool_give(pool, (unsigned char *)memory + skip + i * pool->block_bytes);
+    *pool = (struct pool){0};
+    for (size_t i = (bytes - skip) / BLOCK_BYTES; i-- > 0;)
+        pool_give(pool, (unsigned char *)memory + skip + i * BLOCK_BYTES);
 }
 
 static void *pool_take(struct pool *pool, size_t bytes)
 {
-    struct link *link = bytes > pool->block_bytes ? NULL : pool->free;
-    if (link) pool->free = link->next;
-    else errno = ENOMEM;
+    struct link *link = bytes > BLOCK_BYTES ? NULL : pool->free;
+    if (link)
+        pool->free = link->next;
+    else
+        errno = ENOMEM;
     return link;
 }
 
@@ -57,7 +59,12 @@ static int init(void *heap, struct backing *b)
 static void *take(void *heap, size_t size) { return pool_take(heap, size); }
 static void fini(void *heap) { (void)heap; }
 static void give(void *heap, void *p) { pool_give(heap, p); }
-static size_t usable(void *heap, const void *p) { return p ? ((struct pool *)heap)->block_bytes : 0; }
+
+static size_t usable(void *heap, const void *p)
+{
+    (void)heap;
+    return p ? BLOCK_BYTES : 0;
+}
 
 static const struct alloc_ops pool = {
     .abi = ALLOC_ABI,
@@ -69,7 +76,9 @@ static const struct alloc_ops pool = {
                  .zero_size = ZERO_SIZE_UNIQUE,
                  .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_REUSES |
                              PROMISE_CONST_FREE | PROMISE_DETERMINISTIC | PROMISE_DRAINS,
-                 .size_min_bytes = REGION_MIN},
+                 .size_min_bytes = REGION_MIN,
+                 .size_max_bytes = 1 << 20, /* init makes a list of all blocks */
+                 .request_max_bytes = BLOCK_BYTES},
     .state_size = sizeof(struct pool),
     .init = init,
     .fini = fini,

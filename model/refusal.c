@@ -87,6 +87,7 @@ static bool explained(struct exec *x, const struct request *r)
     const struct backing *f = &x->lender.face;
     struct model *m = &x->model;
     if (r->align > (c->align_max ? c->align_max : 1) && r->align > c->align_min) return true;
+    if (c->request_max_bytes && r->bytes > c->request_max_bytes) return true;
     if (f->kind == BACKING_HOST) {
         if (r->bytes > HOST_REQUEST || m->live_bytes > HOST_LIVE) return true;
         exec_checked(x, RULE_C31);
