@@ -190,7 +190,7 @@ static void autopsy(struct child *c, int status, struct child_result *r)
     enum op_kind kind = (enum op_kind)j->position.kind;
     const char *name = signal_name(signal_number);
     snprintf(seen, sizeof seen, "signal %d (%s)", signal_number, name ? name : "no name");
-    if (j->trace.fault_offset != OFFSET_NONE && j->record && j->trace.heap_size) {
+    if (j->trace.fault_offset != OFFSET_NONE && j->trace.heap_size) {
         long long at = (long long)j->trace.fault_offset, end = (long long)j->trace.heap_size;
         const char *where = at < 0 ? "before the memory lent" : at >= end ? "behind the memory lent" : "inside the memory lent";
         size_t used = strlen(seen);
@@ -254,7 +254,7 @@ bool child_wait(struct child *c, double seconds, struct child_result *r)
 
 int child_begin_campaign(struct child *c) { return command(c, WORKER_CAMPAIGN); }
 
-void child_run(struct child *c, const struct program *p, bool thorough, bool record, struct child_result *r)
+void child_run(struct child *c, const struct program *p, bool thorough, struct child_result *r)
 {
     struct journal *j = c->journal;
     /* A process that died between two programs is no finding of the next one. */
@@ -263,7 +263,6 @@ void child_run(struct child *c, const struct program *p, bool thorough, bool rec
         j->program.op_count = p->op_count;
         memcpy(j->program.ops, p->ops, p->op_count * sizeof *p->ops);
         j->thorough = thorough;
-        j->record = record;
         j->trace.event_count = j->trace.block_count = 0;
         j->trace.heap_size = 0;
         j->trace.fault_offset = OFFSET_NONE;

@@ -45,7 +45,7 @@ struct journal {
     struct exec_position position;
     struct exec_counters counters;
     struct verdict verdict;
-    bool thorough, record;
+    bool thorough;
     int signal_number;          /* of a fault that the child saw itself, else 0 */
     char error[256];            /* why the child could not begin; empty if it could */
     struct campaign_orders campaign;
@@ -85,8 +85,8 @@ struct child_result {
 };
 
 /* Runs one program, in a new process if none is running. The result's verdict is ERROR if the child could not be
- * started or the library not be opened. With `record` the trace is in journal->trace afterwards. */
-void child_run(struct child *c, const struct program *p, bool thorough, bool record, struct child_result *result);
+ * started or the library not be opened. The trace of the run is in journal->trace afterwards. */
+void child_run(struct child *c, const struct program *p, bool thorough, struct child_result *result);
 
 /* Begins a campaign by the journal's orders; 0 or -1 as child_run's ERROR, with the reason in journal->error. */
 int child_begin_campaign(struct child *c);

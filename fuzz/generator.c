@@ -20,7 +20,7 @@ void generator_init(struct generator *g, const struct target *target, uint64_t s
     bool frames = c->promises & PROMISE_FRAMES, brk = target->offered[OP_SBRK / 32] >> OP_SBRK % 32 & 1,
          maps = target->offered[OP_MMAP / 32] >> OP_MMAP % 32 & 1;
     bool detects = c->promises & (PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_DETECTS_WRITES);
-    *g = (struct generator){.seed = seed};
+    *g = (struct generator){.seed = seed, .host = c->backing == BACKING_HOST};
     /* Interfaces of their own come first: every allocator has the heap's. */
     if (frames) add_family(g, SWARM_FRAMES);
     if (brk) add_family(g, SWARM_BREAK);
@@ -45,6 +45,11 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
         memcpy(bytes + at, &word, sizeof word);
     }
     bytes[0] = family;
+    /* On a host heap the size says only how much a program asks for: a mebibyte lets it have thousands of blocks. */
+    if (g->host && (bytes[5] & 3)) {
+        bytes[6] |= 0x0f;
+        bytes[7] = (unsigned char)(0xf0 + bytes[7] % 14);
+    }
     return length;
 }
 

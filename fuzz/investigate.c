@@ -8,7 +8,7 @@
 
 #define TRIES_OWN_HEAP 3000u /* candidates where a heap is made afresh in microseconds, */
 #define TRIES_OWN_PROCESS 400u /* where it takes a process, */
-#define TRIES_SLOW 60u       /* and where each failing one runs into a limit */
+#define TRIES_SLOW 20u       /* and where each failing one runs into a limit */
 #define REPEATS 5u
 
 struct judge {
@@ -29,7 +29,7 @@ static enum op_kind kind_of(const struct program *p, const struct verdict *v)
 static bool run(struct judge *j, const struct program *p, bool thorough)
 {
     if (j->own_process) child_kill(&j->child);
-    child_run(&j->child, p, thorough, true, &j->last);
+    child_run(&j->child, p, thorough, &j->last);
     return j->last.verdict.kind == VERDICT_FAIL;
 }
 
@@ -62,7 +62,8 @@ static bool shows_itself(struct judge *j, struct finding *f)
 
 static void shrink(struct judge *j, struct finding *f, const struct child_limits *limits, const bool *stop)
 {
-    bool slow = f->verdict.rule == RULE_HANG || f->verdict.rule == RULE_RUNAWAY;
+    bool limits_hit = f->verdict.rule == RULE_HANG || f->verdict.rule == RULE_RUNAWAY;
+    bool slow = limits_hit || f->verdict.rule == RULE_A24; /* whose instructions are trapped one by one */
     struct minimiser m = {.fails = fails_alike,
                           .context = j,
                           .trace = &j->child.journal->trace,
@@ -70,16 +71,17 @@ static void shrink(struct judge *j, struct finding *f, const struct child_limits
                           .tries_max = slow ? TRIES_SLOW : j->own_process ? TRIES_OWN_PROCESS : TRIES_OWN_HEAP};
     j->rule = f->verdict.rule;
     j->kind = kind_of(&f->program, &f->verdict);
-    if (!slow) {
+    if (!limits_hit) {
         minimise(&m, &f->program, &f->verdict);
     } else {
-        /* Candidates get a tenth of the time, so what is left may be slow and not endless: then the original stays. */
+        /* Candidates get a small part of the limits, so what is left may be slow and not endless: then the original stays. */
         static struct program original;
         struct verdict verdict = f->verdict, now;
         original = f->program;
-        j->child.limits.timeout = limits->timeout / 10;
+        j->child.limits.timeout = limits->timeout / 20;
+        j->child.limits.memory_bytes = limits->memory_bytes / 8;
         minimise(&m, &f->program, &f->verdict);
-        j->child.limits.timeout = limits->timeout;
+        j->child.limits = *limits;
         if (!fails_alike(j, &f->program, &now)) {
             f->program = original;
             f->verdict = verdict;

@@ -36,7 +36,7 @@ static void replay_file(struct replay *r, const char *path)
     bool own_process = f->target->contract.backing == BACKING_HOST;
     for (int thorough = 1; thorough >= 0; thorough--) {
         if (own_process) child_kill(&r->child);
-        child_run(&r->child, &f->program, thorough, true, &result);
+        child_run(&r->child, &f->program, thorough, &result);
         if (result.verdict.kind != VERDICT_PASS) break;
     }
     if (result.verdict.kind == VERDICT_ERROR) r->status = complain("%s: %s", path, result.verdict.seen);

@@ -17,7 +17,8 @@
 /* For the fault handler, which is given nothing else. One process is one worker. */
 static struct {
     struct journal *journal;
-    struct exec *plain, *thorough, *running;
+    struct exec *plain, *thorough; /* for single programs: one serves all, its memory has been paged in */
+    struct exec *running;
 } self;
 
 /* ---- Faults ---------------------------------------------------------------------------------------------------------- */
@@ -95,16 +96,16 @@ static void cannot(const char *what)
 static void run_one(void)
 {
     struct journal *j = self.journal;
-    struct exec *x = executor(j->thorough, j->record);
-    if (!x) {
+    struct exec **x = j->thorough ? &self.thorough : &self.plain;
+    if (!*x) *x = executor(j->thorough, true);
+    if (!*x) {
         cannot("no memory for the executor");
         return;
     }
-    self.running = x;
+    self.running = *x;
     j->started++;
-    exec_run(x, &j->program, &j->verdict);
+    exec_run(*x, &j->program, &j->verdict);
     self.running = NULL;
-    exec_close(x);
 }
 
 /* One window's part of this worker; false if a program failed, or there are no more. */

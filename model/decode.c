@@ -19,10 +19,12 @@ struct swarm {
     uint16_t live;     /* how many are live */
     uint16_t spare;    /* how many slots wait in `spares` to be used again */
     uint16_t newest, oldest;
+    uint64_t bytes;    /* about what the live blocks take */
     uint16_t list[PROGRAM_SLOTS]; /* live slots, in no order */
     uint16_t at[PROGRAM_SLOTS];   /* where in `list` a live slot stands, + 1; 0: not live (of slots below fresh) */
     uint16_t newer[PROGRAM_SLOTS], older[PROGRAM_SLOTS];
     uint16_t spares[PROGRAM_SLOTS];
+    uint32_t size[PROGRAM_SLOTS]; /* about, of live slots */
 };
 
 #define NO_SLOT UINT16_MAX
@@ -30,8 +32,10 @@ struct swarm {
 
 /* ---- The live set, as if every request were granted ------------------------------------------------------------------ */
 
-static void born(struct swarm *s, uint16_t slot)
+static void born(struct swarm *s, uint16_t slot, uint32_t size)
 {
+    s->size[slot] = size;
+    s->bytes += size;
     s->list[s->live++] = slot;
     s->at[slot] = s->live;
     s->older[slot] = s->newest;
@@ -46,6 +50,7 @@ static void born(struct swarm *s, uint16_t slot)
 static void died(struct swarm *s, uint16_t slot)
 {
     uint16_t last = s->list[--s->live], hole = (uint16_t)(s->at[slot] - 1), newer = s->newer[slot], older = s->older[slot];
+    s->bytes -= s->size[slot];
     s->list[hole] = last;
     s->at[last] = (uint16_t)(hole + 1);
     s->at[slot] = 0;
@@ -103,7 +108,7 @@ static struct size extreme(unsigned x, unsigned y)
     case 2: return (struct size){.kind = SIZE_HALF, .v = (uint64_t)((int64_t)(y % 64) - 32)};
     case 3: return literal((UINT64_C(1) << 32) + y % 64 - 32);
     case 4: return literal((UINT64_C(1) << 31) + y % 64 - 32);
-    case 5: return literal((UINT64_C(1) << (16 + y % 46)) + y / 46 - 2);
+    case 5: return literal((UINT64_C(1) << (16 + y % (y & 64 ? 46 : 14))) + y / 46 - 2);
     case 6: return (struct size){.kind = SIZE_HEAP, .v = (uint64_t)((int64_t)(y % 128) - 96)};
     default: return (struct size){.kind = SIZE_TOP, .v = (uint64_t)(y % 16) << 12};
     }
@@ -125,7 +130,7 @@ static struct size size_of(const struct swarm *s, unsigned x, unsigned y)
 {
     unsigned palette = s->head[4] % PALETTES, v = x | y << 8;
     if (palette == SIZES_ANY) palette = y % SIZES_ANY;
-    if (x == 0xff) return extreme(y, y * 37 + s->head[5]);
+    if (x >= 0xfd && x != 0xfe) return extreme(y, y * 37 + s->head[5]);
     if (x == 0xfe) return literal(y & 3);
     switch ((enum palette)palette) {
     case SIZES_CLASS: return literal((uint64_t)(s->head[5] & 63) * 8 + (y & 1 ? x % 8 : 0) + 1);
@@ -167,9 +172,23 @@ static uint64_t alignment(const struct swarm *s, unsigned x, unsigned y)
     return UINT64_C(1) << (x % (s->head[5] & 1 ? 13 : 8));
 }
 
-/* A run of `count` new slots in a row, or one recycled slot. */
+#define BLOCK_OVERHEAD 24u /* what a block takes beside its size, about */
+#define GUESSED_SIZE 48u   /* of sizes that depend on what is seen */
+
+/* About what a block of this size takes: what cannot be granted takes nothing. */
+static uint32_t guess(const struct swarm *s, struct size n)
+{
+    if (n.kind == SIZE_USABLE || n.kind == SIZE_SEEN) return GUESSED_SIZE + BLOCK_OVERHEAD;
+    return n.kind == SIZE_LITERAL && n.v < s->p->heap.size && n.v < UINT32_MAX / 2 ? (uint32_t)n.v + BLOCK_OVERHEAD : 0;
+}
+
+/* A run of `count` new slots in a row, or one recycled slot. A run is cut where it has filled the heap and been refused a
+ * few times: refusals by the hundred tell no more. */
 static struct op *allocate(struct swarm *s, enum op_kind kind, unsigned count, struct size n, unsigned y)
 {
+    uint32_t each = guess(s, n);
+    uint64_t room = each && s->p->heap.size > s->bytes ? (s->p->heap.size - s->bytes) / each : 0;
+    if (count > room + 4) count = (unsigned)room + 4;
     bool run = count > 1 && s->fresh + count < SLOTS_USED;
     uint16_t slot = run ? s->fresh : new_slot(s);
     if (slot == NO_SLOT) return NULL;
@@ -182,7 +201,7 @@ static struct op *allocate(struct swarm *s, enum op_kind kind, unsigned count, s
         s->fresh = (uint16_t)(s->fresh + count);
         for (unsigned i = 0; i < count; i++) s->at[slot + i] = 0;
     }
-    for (unsigned i = 0; i < op->count; i++) born(s, (uint16_t)(slot + i));
+    for (unsigned i = 0; i < op->count; i++) born(s, (uint16_t)(slot + i), each);
     return op;
 }
 
@@ -232,10 +251,17 @@ static void products(struct op *op, unsigned x, unsigned y)
     op->b = 1 + y % 3;
 }
 
+static bool allocates(enum op_kind kind)
+{
+    return kind == OP_MALLOC || kind == OP_CALLOC || kind == OP_ALIGNED_ALLOC || kind == OP_POSIX_MEMALIGN || kind == OP_MEMALIGN;
+}
+
 static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
 {
     unsigned count = b[0] >= 0xc0 ? run_length(s, b[1]) : 1;
     struct op *op;
+    /* With the heap full, three of four allocations are frees instead. */
+    if (s->bytes > s->p->heap.size + s->p->heap.size / 8 && s->live && (b[3] & 3) && allocates(kind)) kind = OP_FREE;
     switch (kind) {
     case OP_CALLOC:
         if (!(op = allocate(s, kind, 1, size_of(s, b[2], b[3]), b[3]))) return;
@@ -260,7 +286,7 @@ static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
             if (!(op = allocate(s, kind, 1, size_of(s, b[2], b[3]), 0))) return;
         } else {
             op = append(s, kind, some_live(s, b[1]));
-            set_a(op, size_of(s, b[2], b[3]));
+            set_a(op, (b[0] ^ b[1]) % 16 == 15 ? extreme(b[2], b[3]) : size_of(s, b[2], b[3]));
             if (count > 1 && op->a_kind == SIZE_LITERAL && op->a < 65536) { /* a ladder: the same block again and again */
                 op->count = (uint16_t)count;
                 op->step = (int32_t)(b[3] & 63) - 32;
@@ -425,13 +451,13 @@ static uint64_t heap_size(unsigned x, unsigned y)
     }
 }
 
-static uint8_t course_of(unsigned x, unsigned y)
+static uint8_t course_of(unsigned x)
 {
     static const uint8_t courses[32] = {
         [16] = COURSE_DRAIN,    [17] = COURSE_DRAIN,    [18] = COURSE_DRAIN, [19] = COURSE_STEADY, [20] = COURSE_STEADY,
         [21] = COURSE_REFILL,   [22] = COURSE_REFILL,   [23] = COURSE_TWIN,  [24] = COURSE_TWIN,   [25] = COURSE_TWIN,
         [26] = COURSE_PERMUTE,  [27] = COURSE_PERMUTE,  [28] = COURSE_MONOTONE};
-    if (x == 0xff && y >= 0xc0) return COURSE_FREE_COST;
+    if (x == 0xff) return COURSE_FREE_COST; /* it makes a trap of every instruction of two frees */
     return courses[x & 31];
 }
 
@@ -443,7 +469,7 @@ static void read_head(struct swarm *s)
     g->dirty = h[8] & 3;
     g->place = h[8] >> 2 & 1;
     g->fence = h[8] >= 0xf0 ? FENCE_PAGES : FENCE_ENDS;
-    g->course = course_of(h[9], h[8]);
+    g->course = course_of(h[9]);
     g->fail = h[10] >= 0xf0 ? h[10] - 0xefu : 0;
     g->seed = (uint32_t)h[13] | (uint32_t)h[14] << 8 | (uint32_t)h[15] << 16;
     if ((h[0] & 3) == SWARM_MAPPINGS) g->size = 4096u * (8 + (h[6] & 15) * 4);
@@ -462,6 +488,7 @@ void program_decode(struct program *p, const void *bytes, size_t length)
     s.p = p;
     s.head = head;
     s.fresh = s.live = s.spare = 0;
+    s.bytes = 0;
     s.newest = s.oldest = NO_SLOT;
     program_clear(p);
     read_head(&s);

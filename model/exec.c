@@ -187,8 +187,9 @@ bool exec_fresh(struct exec *x, bool elsewhere)
 
 /* ---- One round -------------------------------------------------------------------------------------------------------- */
 
-static uint64_t evaluate(const struct exec *x, unsigned kind, uint64_t v, unsigned ref)
+static inline uint64_t evaluate(const struct exec *x, unsigned kind, uint64_t v, unsigned ref)
 {
+    if (kind == SIZE_LITERAL) return (size_t)v; /* nearly always */
     switch ((enum size_kind)kind) {
     case SIZE_TOP: return (size_t)(SIZE_MAX - (size_t)v);
     case SIZE_HALF: return (size_t)((size_t)PTRDIFF_MAX + (size_t)v);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCKS_MAX 512u
+#define BLOCKS_MAX 160u
 #define BLOCKS_MIN 96u /* with fewer, a linear search cannot be told from a branch taken */
 
 #if defined(__x86_64__) || defined(__i386__)

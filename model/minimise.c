@@ -52,7 +52,7 @@ static bool fewer_ops(struct shrink *s)
         cut(s, s->verdict->op + 1, s->best->op_count - s->verdict->op - 1);
         any |= try(s);
     }
-    for (uint32_t size = (s->best->op_count + 1) / 2; size; size /= 2)
+    for (uint32_t size = s->best->op_count; size; size /= 2)
         for (uint32_t end = s->best->op_count; end && !spent(s);) {
             uint32_t count = end < size ? end : size;
             cut(s, end - count, count);
@@ -153,11 +153,26 @@ static bool simpler_sizes(struct shrink *s, uint32_t i)
     return any;
 }
 
+/* One call instead of a run: on the run's last slot, or on one that an earlier operation used. */
+static bool single_call(struct shrink *s, uint32_t i)
+{
+    const struct op run = s->best->ops[i];
+    uint16_t last = (uint16_t)((run.slot + (uint32_t)(run.count - 1) * (uint32_t)run.stride) % PROGRAM_SLOTS);
+    for (uint32_t k = 0; k <= i && !spent(s); k++) {
+        struct op *e = edit(s, i);
+        e->slot = k < i ? s->best->ops[k].slot : last;
+        e->count = 1;
+        if (try(s)) return true;
+    }
+    return false;
+}
+
 static bool simpler_ops(struct shrink *s)
 {
     bool any = false;
     for (uint32_t i = 0; i < s->best->op_count && !spent(s); i++) {
         const struct op *op = &s->best->ops[i];
+        if (op->count > 1) any |= single_call(s, i);
         if (op->count > 1) any |= lower(s, i, op->count, 1, set_count);
         if (plainer(op->kind) != op->kind) {
             struct op *e = edit(s, i);

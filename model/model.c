@@ -6,7 +6,7 @@
 
 #define GRANULE_MAX 16u
 #define MOST_BYTES ((uint64_t)256 << 10)
-#define SWEEP_BYTES 256u /* a multiple of 8 */
+#define SWEEP_BYTES 64u /* a multiple of 8 */
 
 bool model_open(struct exec *x)
 {
@@ -38,10 +38,26 @@ void model_release(struct exec *x, unsigned slot)
     struct model *m = &x->model;
     struct block *b = &m->blocks[slot];
     shadow_remove(&m->shadow, b->base, owned_bytes(b));
-    b->dead = true;
+    m->alive[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     m->live--;
     m->live_bytes -= b->request;
     m->written -= model_written(b->request);
+    b->dead = true; /* last: a read of its neighbours in the word would have to wait for it */
+}
+
+static void enter(struct model *m, unsigned slot, uint64_t request)
+{
+    m->alive[slot / 64] |= UINT64_C(1) << slot % 64;
+    m->live++;
+    m->live_bytes += request;
+    m->written += model_written(request);
+}
+
+void model_restore(struct exec *x, unsigned slot, const struct block *old)
+{
+    shadow_insert(&x->model.shadow, old->base, owned_bytes(old));
+    x->model.blocks[slot] = *old;
+    enter(&x->model, slot, old->request);
 }
 
 void model_fresh(struct exec *x, bool thoroughly)
@@ -51,6 +67,7 @@ void model_fresh(struct exec *x, bool thoroughly)
         if (m->stranger[i].owned) shadow_remove(&m->shadow, m->stranger[i].owned, m->stranger[i].owned_bytes);
     for (unsigned slot = 0; m->live && !thoroughly; slot++)
         if (block_live(&m->blocks[slot])) model_release(x, slot);
+    memset(m->alive, 0, sizeof m->alive);
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
     m->slot_end = m->live = m->generation = m->sweep = m->sweep_at = m->refusals = m->growths = m->strangers = m->huge = 0;
@@ -119,7 +136,7 @@ bool model_sweep(struct exec *x, enum rule rule)
     for (unsigned i = 0; i < 4; i++) {
         unsigned slot = m->sweep++;
         if (m->sweep >= m->slot_end) m->sweep = 0;
-        if (block_live(&m->blocks[slot])) return sweep_block(x, slot, rule);
+        if (m->alive[slot / 64] >> slot % 64 & 1) return sweep_block(x, slot, rule);
     }
     return true;
 }
@@ -140,8 +157,9 @@ static bool verify_strangers(struct exec *x)
 bool model_verify_all(struct exec *x, enum rule rule)
 {
     struct model *m = &x->model;
-    for (unsigned slot = 0; slot < m->slot_end; slot++)
-        if (block_live(&m->blocks[slot]) && !model_verify(x, slot, rule)) return false;
+    for (unsigned first = 0; first < m->slot_end; first += 64)
+        for (uint64_t alive = m->alive[first / 64]; alive; alive &= alive - 1)
+            if (!model_verify(x, first + (unsigned)__builtin_ctzll(alive), rule)) return false;
     return verify_strangers(x);
 }
 
@@ -176,16 +194,6 @@ void model_stranger(struct exec *x, void *p, size_t bytes)
 }
 
 /* ---- Ownership ---------------------------------------------------------------------------------------------------- */
-
-void model_restore(struct exec *x, unsigned slot, const struct block *old)
-{
-    struct model *m = &x->model;
-    m->blocks[slot] = *old;
-    shadow_insert(&m->shadow, old->base, owned_bytes(old));
-    m->live++;
-    m->live_bytes += old->request;
-    m->written += model_written(old->request);
-}
 
 /* Does a giant overlap a live block? By the blocks, and not by the bitmaps of the millions of granules that it covers. */
 static bool giant_overlaps(const struct model *m, const struct block *b, size_t bytes)
@@ -280,22 +288,22 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
     uint64_t usable;
     if (!judge_usable(x, r, p, &usable) || !contained(x, r, p, usable)) return false;
     struct block *b = &m->blocks[r->slot];
-    *b = (struct block){.base = at,
-                        .request = r->bytes < REQUEST_MAX ? r->bytes : REQUEST_MAX,
+    uint64_t request = r->bytes < REQUEST_MAX ? r->bytes : REQUEST_MAX, owned = usable < USABLE_HUGE ? usable : request;
+    exec_checked(x, r->bytes == 0 ? r->zero_rule : RULE_C7);
+    if (r->slot >= m->slot_end) m->slot_end = r->slot + 1;
+    struct block now = {.base = at,
+                        .request = request,
                         .align_log2 = (uint64_t)__builtin_ctzll(r->align),
                         .api = r->op->kind & 31u,
                         .dead = true,
                         .unwatched = true,
                         .usable = usable < USABLE_HUGE ? (uint32_t)usable : USABLE_HUGE};
-    exec_checked(x, r->bytes == 0 ? r->zero_rule : RULE_C7);
-    if (r->slot >= m->slot_end) m->slot_end = r->slot + 1;
-    size_t owned = owned_bytes(b);
-    if (owned >= SHADOW_GIANT && giant_overlaps(m, b, owned)) return overlap(x, r, b);
-    if (!shadow_insert(&m->shadow, at, owned)) return overlap(x, r, b);
-    b->dead = false;
-    m->live++;
-    m->live_bytes += b->request;
-    m->written += model_written(b->request);
+    bool taken = owned >= SHADOW_GIANT && giant_overlaps(m, &now, (size_t)owned);
+    taken = taken || !shadow_insert(&m->shadow, at, owned ? (size_t)owned : 1);
+    now.dead = taken;
+    *b = now;
+    if (taken) return overlap(x, r, b);
+    enter(m, r->slot, request);
     if (r->bytes > m->largest) m->largest = r->bytes;
     return true;
 }

@@ -37,6 +37,7 @@ _Static_assert(sizeof(void *) != 8 || sizeof(struct block) == 24, "the model's c
 
 struct model {
     struct block *blocks; /* PROGRAM_SLOTS of them */
+    uint64_t alive[PROGRAM_SLOTS / 64]; /* bit s % 64 of word s / 64: the block of slot s is live */
     struct shadow shadow;
     uint32_t slot_end;    /* no slot from here on was used in this run */
     uint32_t live;        /* blocks alive */
@@ -84,10 +85,9 @@ bool model_granted(struct exec *x, const struct request *r, void *p);
 /* A call was refused: judges whether it may be (C31 and its like) and how it says so (A6). */
 bool model_refused(struct exec *x, const struct request *r);
 
-/* A block is gone: out of the shadow and no longer live. */
+/* A block is gone: out of the shadow and no longer live. And back again, as it was, when the call that should have taken
+ * it was refused. */
 void model_release(struct exec *x, unsigned slot);
-
-/* It is live again as it was, because the call that would have ended it was refused. */
 void model_restore(struct exec *x, unsigned slot, const struct block *old);
 
 /* Ready for a new run with nothing live; after a FAIL `thoroughly`, whatever state it is in. */

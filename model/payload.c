@@ -18,34 +18,54 @@ uint64_t payload_key(uint32_t seed, uint64_t generation)
 
 uint64_t payload_key_at(uint64_t key, size_t offset) { return key + offset / sizeof key * STEP; }
 
-/* Byte i of a word as it lies in memory. */
+/* Byte i of a word as it lies in memory; and the word that begins `bytes` (below 8) into `low`, which `high` follows. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BYTE_OF(word, i) ((unsigned char)((word) >> 8 * (i)))
-#define JOIN(low, high, bytes) ((low) >> 8 * (bytes) | (high) << (64 - 8 * (bytes)))
+#define JOIN(low, high, bytes) ((low) >> 8 * (bytes) | (high) << (63 - 8 * (bytes)) << 1)
 #else
 #define BYTE_OF(word, i) ((unsigned char)((word) >> (56 - 8 * (i))))
-#define JOIN(low, high, bytes) ((low) << 8 * (bytes) | (high) >> (64 - 8 * (bytes)))
+#define JOIN(low, high, bytes) ((low) << 8 * (bytes) | (high) >> (63 - 8 * (bytes)) >> 1)
 #endif
+
+/* What lies at byte `at` of the contents. A range of no round length is done from both ends, over bytes in its middle
+ * that are then done twice: so its length costs few branches, and random ones are mispredicted by every processor. */
+static inline uint64_t word_at(uint64_t key, size_t at)
+{
+    const unsigned into = at % sizeof key;
+    const uint64_t low = key + at / sizeof key * STEP;
+    return JOIN(low, low + STEP, into);
+}
+
+/* Through a pointer, because 32-bit x86 has no way to return a vector without SSE. */
+static inline void lanes_at(lanes *l, uint64_t key, size_t at)
+{
+    const unsigned into = at % sizeof key;
+    const uint64_t k = key + at / sizeof key * STEP;
+    const lanes low = {k, k + STEP}, high = low + STEP;
+    *l = JOIN(low, high, into);
+}
 
 void payload_fill(void *p, size_t n, uint64_t key)
 {
     unsigned char *to = p, *end = to + n;
-    if (n >= WIDE) {
-        lanes a = {key, key + STEP}, b = {key + 2 * STEP, key + 3 * STEP}, step = {4 * STEP, 4 * STEP};
-        for (; (size_t)(end - to) >= WIDE; to += WIDE, a += step, b += step) {
+    if (n >= sizeof(lanes)) {
+        lanes a = {key, key + STEP}, b = a + 2 * STEP;
+        for (; (size_t)(end - to) > WIDE; to += WIDE, a += 4 * STEP, b += 4 * STEP) {
             memcpy(to, &a, sizeof a);
             memcpy(to + sizeof a, &b, sizeof b);
         }
-        key = a[0];
+        size_t last = n > WIDE ? n - WIDE : 0;
+        lanes_at(&a, key, last);
+        lanes_at(&b, key, n - sizeof b);
+        memcpy((unsigned char *)p + last, &a, sizeof a);
+        memcpy(end - sizeof b, &b, sizeof b);
+    } else if (n >= sizeof key) {
+        uint64_t last = word_at(key, n - sizeof key);
+        memcpy(to, &key, sizeof key);
+        memcpy(end - sizeof last, &last, sizeof last);
+    } else {
+        for (size_t i = 0; i < n; i++) to[i] = BYTE_OF(key, i);
     }
-    for (; (size_t)(end - to) >= sizeof key; to += sizeof key, key += STEP) memcpy(to, &key, sizeof key);
-    size_t tail = (size_t)(end - to);
-    if (tail && n >= sizeof key) { /* the last eight bytes at once, across two words */
-        uint64_t both = JOIN(key - STEP, key, tail);
-        memcpy(end - sizeof both, &both, sizeof both);
-        return;
-    }
-    for (size_t i = 0; i < tail; i++) to[i] = BYTE_OF(key, i);
 }
 
 /* The first wrong byte of a range that is known to hold one. */
@@ -63,27 +83,28 @@ static size_t first_wrong(const unsigned char *p, size_t n, uint64_t key)
 size_t payload_verify(const void *p, size_t n, uint64_t key)
 {
     const unsigned char *from = p, *end = from + n;
-    uint64_t word, wrong = 0, k = key;
-    if (n >= WIDE) {
-        lanes a = {k, k + STEP}, b = {k + 2 * STEP, k + 3 * STEP}, step = {4 * STEP, 4 * STEP}, bad = {0, 0}, x, y;
-        for (; (size_t)(end - from) >= WIDE; from += WIDE, a += step, b += step) {
+    uint64_t wrong = 0;
+    if (n >= sizeof(lanes)) {
+        lanes a = {key, key + STEP}, b = a + 2 * STEP, bad = {0, 0}, x, y;
+        for (; (size_t)(end - from) > WIDE; from += WIDE, a += 4 * STEP, b += 4 * STEP) {
             memcpy(&x, from, sizeof x);
             memcpy(&y, from + sizeof x, sizeof y);
             bad |= (x ^ a) | (y ^ b);
         }
+        size_t last = n > WIDE ? n - WIDE : 0;
+        lanes_at(&a, key, last);
+        lanes_at(&b, key, n - sizeof b);
+        memcpy(&x, (const unsigned char *)p + last, sizeof x);
+        memcpy(&y, end - sizeof y, sizeof y);
+        bad |= (x ^ a) | (y ^ b);
         wrong = bad[0] | bad[1];
-        k = a[0];
-    }
-    for (; (size_t)(end - from) >= sizeof word; from += sizeof word, k += STEP) {
-        memcpy(&word, from, sizeof word);
-        wrong |= word ^ k;
-    }
-    size_t tail = (size_t)(end - from);
-    if (tail && n >= sizeof word) {
-        memcpy(&word, end - sizeof word, sizeof word);
-        wrong |= word ^ JOIN(k - STEP, k, tail);
+    } else if (n >= sizeof key) {
+        uint64_t first, last;
+        memcpy(&first, from, sizeof first);
+        memcpy(&last, end - sizeof last, sizeof last);
+        wrong = (first ^ key) | (last ^ word_at(key, n - sizeof key));
     } else {
-        for (size_t i = 0; i < tail; i++) wrong |= from[i] ^ BYTE_OF(k, i);
+        for (size_t i = 0; i < n; i++) wrong |= from[i] ^ BYTE_OF(key, i);
     }
     return wrong ? first_wrong(p, n, key) : n;
 }

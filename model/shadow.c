@@ -46,18 +46,17 @@ void shadow_clear(struct shadow *s)
     s->giant_count = 0;
 }
 
-/* The entry of a chunk in the table, used or where it would be. */
+/* The entry of a chunk in the table, used or where it would be. Neighbouring chunks have neighbouring entries, which share
+ * lines of the cache; what lies further apart than the table is long is moved apart by its upper bits. */
 static struct shadow_chunk *entry_of(const struct shadow *s, uintptr_t id)
 {
-    size_t i = (size_t)((uint64_t)id * UINT64_C(0x9E3779B97F4A7C15) >> 40) & (TABLE_SIZE - 1);
+    size_t i = (size_t)(id + (id / TABLE_SIZE) * UINT64_C(0x9E3779B1)) & (TABLE_SIZE - 1);
     while (s->table[i].id && s->table[i].id != id) i = (i + 1) & (TABLE_SIZE - 1);
     return &s->table[i];
 }
 
-static uint64_t *bits_of(struct shadow *s, uintptr_t at)
+static uint64_t *look_up(struct shadow *s, uintptr_t id)
 {
-    uintptr_t id = (at >> CHUNK_LOG2) + 1;
-    if (id == s->last_id) return s->last_bits;
     struct shadow_chunk *e = entry_of(s, id);
     if (!e->id) {
         if (s->chunks == CHUNKS_MAX) return NULL;
@@ -66,6 +65,12 @@ static uint64_t *bits_of(struct shadow *s, uintptr_t at)
     s->last_id = id;
     s->last_bits = e->bits;
     return e->bits;
+}
+
+static inline uint64_t *bits_of(struct shadow *s, uintptr_t at)
+{
+    uintptr_t id = (at >> CHUNK_LOG2) + 1;
+    return id == s->last_id ? s->last_bits : look_up(s, id);
 }
 
 /* Walks the words of the granules [first, last] of one chunk. */
@@ -128,6 +133,19 @@ static bool meets_giant(const struct shadow *s, uintptr_t at, uintptr_t end)
     return false;
 }
 
+/* The word that holds all granules of [at, end], and which of its bits they are; NULL if there is more than one. The usual
+ * case, for blocks up to some hundred bytes. */
+static inline uint64_t *one_word(struct shadow *s, uintptr_t at, uintptr_t end, uint64_t *mask)
+{
+    const unsigned word_log2 = s->granule_log2 + 6;
+    if (at >> word_log2 != end >> word_log2) return NULL;
+    uint64_t *bits = bits_of(s, at);
+    if (!bits) return NULL;
+    unsigned first = at >> s->granule_log2 & (WORD_BITS - 1), last = end >> s->granule_log2 & (WORD_BITS - 1);
+    *mask = ~UINT64_C(0) >> (WORD_BITS - 1 - (last - first)) << first;
+    return bits + ((at & (CHUNK_BYTES - 1)) >> word_log2);
+}
+
 bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
 {
     uintptr_t end = at + bytes - 1;
@@ -138,18 +156,10 @@ bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
         s->giants[s->giant_count++].to = end;
         return true;
     }
-    uintptr_t id = (at >> CHUNK_LOG2) + 1;
-    if (id == s->last_id && (end >> CHUNK_LOG2) + 1 == id) { /* nearly always */
-        size_t first = (at & (CHUNK_BYTES - 1)) >> s->granule_log2, last = (end & (CHUNK_BYTES - 1)) >> s->granule_log2;
-        uint64_t *word = s->last_bits + first / WORD_BITS;
-        if (last / WORD_BITS == first / WORD_BITS) {
-            uint64_t mask = ~UINT64_C(0) >> (WORD_BITS - 1 - (last - first)) << first % WORD_BITS;
-            if (*word & mask) return false;
-            *word |= mask;
-            return true;
-        }
-        if (!words(s->last_bits, first, last, TEST)) return false;
-        words(s->last_bits, first, last, SET);
+    uint64_t mask, *word = one_word(s, at, end, &mask);
+    if (word) {
+        if (*word & mask) return false;
+        *word |= mask;
         return true;
     }
     return chunks(s, at, end, TEST) && chunks(s, at, end, SET);
@@ -158,7 +168,11 @@ bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
 void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes)
 {
     if (bytes < SHADOW_GIANT) {
-        chunks(s, at, at + bytes - 1, CLEAR);
+        uint64_t mask, *word = one_word(s, at, at + bytes - 1, &mask);
+        if (word)
+            *word &= ~mask;
+        else
+            chunks(s, at, at + bytes - 1, CLEAR);
         return;
     }
     for (unsigned i = 0; i < s->giant_count; i++)

@@ -1,0 +1,196 @@
+/* bench_pair.c: what checking a malloc and its free costs, beside the same calls unchecked.
+ *
+ * A churn: 256 slots, each pair frees the block of a random one and allocates there again, 1 to 512 bytes. The checked
+ * side is a program run by exec; the raw side makes the same calls in the same order, of the same operations, on memory
+ * from a lender like exec's. Both include a fresh heap and freeing everything in the end. Exec judges alignment, overlap,
+ * place and usable size of each block, fills all of it, verifies all of it before its free, and after each call verifies
+ * one more block of the rotating sweep.
+ */
+#include "bench.h"
+
+#include "backing.h"
+#include "builtin.h"
+#include "exec.h"
+#include "foreign.h"
+#include "payload.h"
+#include "shadow.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#define LIVE 256u
+#define SIZE_LARGEST 512u
+#define PAIRS 384u     /* with the filling, as many as a program holds */
+#define PROGRAMS 256u  /* each in another order and with other sizes, so that no branch predictor learns them by heart */
+#define PAIRS_IN_ALL (PROGRAMS * (LIVE + PAIRS))
+#define HEAP_BYTES (192u << 10)
+
+struct call {
+    uint16_t slot, size; /* malloc; in a pair, free goes before it */
+};
+
+struct churn {
+    struct call fill[LIVE], pairs[PAIRS];
+    struct program program;
+};
+
+static struct churn churns[PROGRAMS];
+static struct exec_counters counters;
+
+static void say(struct program *p, enum op_kind kind, struct call c)
+{
+    p->ops[p->op_count++] = (struct op){.kind = kind, .slot = c.slot, .count = 1, .a = kind == OP_MALLOC ? c.size : 0};
+}
+
+static void make_churn(struct churn *c, uint64_t *state)
+{
+    struct program *p = &c->program;
+    program_clear(p);
+    p->heap.size = HEAP_BYTES;
+    p->heap.seed = 3; /* everything is freed in ascending order, as raw() does, and the heap is not walked */
+    for (unsigned i = 0; i < LIVE; i++) {
+        c->fill[i] = (struct call){(uint16_t)i, (uint16_t)(1 + bench_random(state) % SIZE_LARGEST)};
+        say(p, OP_MALLOC, c->fill[i]);
+    }
+    for (unsigned i = 0; i < PAIRS; i++) {
+        c->pairs[i] =
+            (struct call){(uint16_t)(bench_random(state) % LIVE), (uint16_t)(1 + bench_random(state) % SIZE_LARGEST)};
+        say(p, OP_FREE, c->pairs[i]);
+        say(p, OP_MALLOC, c->pairs[i]);
+    }
+    program_normalise(p);
+}
+
+/* ---- The two sides ------------------------------------------------------------------------------------------------- */
+
+static double raw(const struct alloc_ops *ops, struct lender *lender, void *heap)
+{
+    void *blocks[LIVE];
+    double start = bench_seconds();
+    for (struct churn *c = churns; c < churns + PROGRAMS; c++) {
+        struct lender_geometry lend = {.kind = ops->contract.backing, .size = HEAP_BYTES};
+        memset(heap, 0, ops->state_size);
+        if (lender_fresh(lender, &lend) || ops->init(heap, &lender->face)) abort();
+        for (unsigned i = 0; i < LIVE; i++) blocks[i] = ops->malloc(heap, c->fill[i].size);
+        for (unsigned i = 0; i < PAIRS; i++) {
+            void **block = &blocks[c->pairs[i].slot];
+            ops->free(heap, *block);
+            *block = ops->malloc(heap, c->pairs[i].size);
+        }
+        for (unsigned i = 0; i < LIVE; i++) ops->free(heap, blocks[i]);
+        if (ops->fini) ops->fini(heap);
+    }
+    return (bench_seconds() - start) / PAIRS_IN_ALL * 1e9;
+}
+
+static double checked(struct exec *x)
+{
+    struct verdict verdict;
+    uint64_t before = counters.operations;
+    double start = bench_seconds();
+    for (unsigned i = 0; i < PROGRAMS; i++) {
+        exec_run(x, &churns[i].program, &verdict);
+        if (verdict.kind != VERDICT_PASS) {
+            fprintf(stderr, "bench_pair: %s, %s\n", verdict.expected, verdict.seen);
+            exit(1);
+        }
+    }
+    double ns = (bench_seconds() - start) / PAIRS_IN_ALL * 1e9;
+    if (counters.operations - before != PROGRAMS * (LIVE + 2 * PAIRS)) abort(); /* every call was made */
+    return ns;
+}
+
+static void compare(const char *name, const struct alloc_ops *ops, double target)
+{
+    struct exec_options options = {.ops = ops, .contract = ops->contract, .counters = &counters};
+    struct exec *x = exec_open(&options);
+    struct lender lender;
+    void *heap = calloc(1, ops->state_size + 1);
+    double raws[BENCH_REPEATS], checks[BENCH_REPEATS], ratios[BENCH_REPEATS];
+    char what[80];
+    if (!x || !heap) abort();
+    lender_init(&lender);
+    raw(ops, &lender, heap);
+    checked(x);
+    for (unsigned i = 0; i < BENCH_REPEATS; i++) {
+        raws[i] = raw(ops, &lender, heap);
+        checks[i] = checked(x);
+        ratios[i] = checks[i] / raws[i];
+    }
+    lender_close(&lender);
+    exec_close(x);
+    free(heap);
+    snprintf(what, sizeof what, "%s: one pair, raw", name);
+    bench_row(what, bench_median(raws, BENCH_REPEATS), "ns", BENCH_AT_MOST, 0);
+    snprintf(what, sizeof what, "%s: one pair, checked", name);
+    bench_row(what, bench_median(checks, BENCH_REPEATS), "ns", BENCH_AT_MOST, 0);
+    snprintf(what, sizeof what, "%s: checked / raw", name);
+    bench_row(what, bench_median(ratios, BENCH_REPEATS), "times", BENCH_AT_MOST, target);
+}
+
+/* ---- What the checks cost by themselves ----------------------------------------------------------------------------- */
+
+#define PITCH (SIZE_LARGEST + 16u)
+
+/* As exec does: the old contents are verified, long after they were written, and then new ones of another size written. */
+static double contents(unsigned char *memory)
+{
+    size_t wrong = 0, held[LIVE] = {0};
+    uint64_t keys[LIVE] = {0};
+    double start = bench_seconds();
+    for (struct churn *c = churns; c < churns + PROGRAMS; c++)
+        for (unsigned i = 0; i < PAIRS; i++) {
+            unsigned slot = c->pairs[i].slot;
+            unsigned char *p = memory + (size_t)slot * PITCH;
+            wrong += payload_verify(p, held[slot], keys[slot]) != held[slot];
+            keys[slot] = payload_key(1, i);
+            held[slot] = c->pairs[i].size;
+            payload_fill(p, held[slot], keys[slot]);
+        }
+    if (wrong) abort();
+    return (bench_seconds() - start) / (PROGRAMS * PAIRS) * 1e9;
+}
+
+static double ownership(unsigned char *memory)
+{
+    struct shadow s;
+    unsigned overlaps = 0;
+    if (!shadow_open(&s, 16)) abort();
+    double start = bench_seconds();
+    for (struct churn *c = churns; c < churns + PROGRAMS; c++)
+        for (unsigned i = 0; i < PAIRS; i++) {
+            uintptr_t at = (uintptr_t)(memory + (size_t)c->pairs[i].slot * PITCH);
+            overlaps += !shadow_insert(&s, at, c->pairs[i].size);
+            shadow_remove(&s, at, c->pairs[i].size);
+        }
+    if (overlaps) abort();
+    double ns = (bench_seconds() - start) / (PROGRAMS * PAIRS) * 1e9;
+    shadow_close(&s);
+    return ns;
+}
+
+static void split(void)
+{
+    unsigned char *memory = mmap(NULL, LIVE * PITCH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    double fills[BENCH_REPEATS], owns[BENCH_REPEATS];
+    if (memory == MAP_FAILED) abort();
+    for (unsigned i = 0; i < BENCH_REPEATS; i++) {
+        fills[i] = contents(memory);
+        owns[i] = ownership(memory);
+    }
+    munmap(memory, LIVE * PITCH);
+    bench_row("  of a pair: one fill and one verification", bench_median(fills, BENCH_REPEATS), "ns", BENCH_AT_MOST, 0);
+    bench_row("  of a pair: overlap, insert and remove", bench_median(owns, BENCH_REPEATS), "ns", BENCH_AT_MOST, 0);
+}
+
+int main(void)
+{
+    static struct foreign libc;
+    uint64_t state = 1;
+    for (unsigned i = 0; i < PROGRAMS; i++) make_churn(&churns[i], &state);
+    compare("freelist", &alloc_freelist, 2.2);
+    if (foreign_libc(&libc) != FOREIGN_OK) return 2;
+    compare("C library", &libc.ops, 3.5);
+    split();
+    return 0;
+}
