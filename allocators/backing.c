@@ -13,9 +13,14 @@
 
 #define SMALL_PAGES 64u                        /* up to here a span is kept for each number of pages */
 #define DIRT_BYTES_MAX ((size_t)16 << 20)      /* larger heaps start as zeros whatever the dirt asked for */
-#define LOW_FIRST ((uintptr_t)0x20000000)      /* where to look for address space below 4 GiB, */
+/* Where to look for address space: at the same places in every run, whatever addresses the host has randomised. What an
+ * alignment finds in a heap depends on its address, and reports must not. */
+#define LOW_FIRST ((uintptr_t)0x20000000)      /* below 4 GiB, */
 #define LOW_STEP ((uintptr_t)0x01010000)       /* in steps that are no power of two, */
 #define LOW_END ((uintptr_t)0xf0000000)        /* up to here */
+#define HIGH_FIRST UINT64_C(0x200000000000)    /* above, */
+#define HIGH_STEP (UINT64_C(1) << 30)          /* so that alignments up to this see all heaps alike, */
+#define HIGH_END UINT64_C(0x300000000000)      /* up to here */
 
 struct span {
     unsigned char *start; /* first accessible page; NULL: none yet */
@@ -40,12 +45,14 @@ static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 static unsigned char *reserve(size_t bytes, bool low)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    if (low && bytes < LOW_END - LOW_FIRST)
-        for (uintptr_t at = LOW_FIRST; at < LOW_END - bytes; at += LOW_STEP) {
-            void *p = mmap((void *)at, bytes, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
-            if (p == (void *)at) return p;
-            if (p != MAP_FAILED) munmap(p, bytes); /* an old kernel ignores the flag */
-        }
+    if (sizeof(void *) == 4) low = true; /* there is nothing else */
+    uint64_t first = low ? LOW_FIRST : HIGH_FIRST, step = low ? LOW_STEP : HIGH_STEP, end = low ? LOW_END : HIGH_END;
+    for (uint64_t at = first; bytes < end - first && at < end - bytes; at += step) {
+        void *place = (void *)(uintptr_t)at, *p = mmap(place, bytes, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+        if (p == place) return p;
+        if (p != MAP_FAILED) munmap(p, bytes); /* an old kernel ignores the flag */
+        else if (errno != EEXIST) break;       /* the host has no such addresses */
+    }
     void *p = mmap(NULL, bytes, PROT_NONE, flags, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }

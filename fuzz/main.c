@@ -48,6 +48,13 @@ static const struct {
     {"list", verb_list}, {"check", verb_check}, {"replay", verb_replay}, {"minimize", verb_minimize}, {"show", verb_show},
 };
 
+/* Ends what was asked for on standard output: the exit status. */
+static int shown(void)
+{
+    if (fflush(stdout) || ferror(stdout)) return complain("cannot write to standard output");
+    return STATUS_HELD;
+}
+
 int main(int argc, char **argv)
 {
     struct options o;
@@ -55,12 +62,14 @@ int main(int argc, char **argv)
     /* Ourselves again, as a process that holds the allocator under test. */
     if (argc > 1 && strcmp(argv[1], PROBE_WORD) == 0) return target_probe_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], WORKER_WORD) == 0) return child_worker_main(argc, argv);
-    if (options_parse(&o, argc, argv, error, sizeof error)) return complain("%s", error);
-    if (o.version) return puts("assay " VERSION) < 0;
-    if (o.help || !o.verb) {
-        options_usage(stdout, o.verb);
-        return 0;
+    if (argc <= 1) {
+        options_usage(stdout, NULL);
+        return shown();
     }
+    if (options_parse(&o, argc, argv, error, sizeof error)) return complain("%s", error);
+    if (o.version) puts("assay " VERSION);
+    else if (o.help) options_usage(stdout, o.verb);
+    if (o.version || o.help) return shown();
     for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(verbs[i].name, o.verb) == 0) return verbs[i].run(&o);
     return complain("%s: not part of this version; `assay --help` lists what is", o.verb);

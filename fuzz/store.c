@@ -50,11 +50,25 @@ static int write_all(int fd, const char *text, size_t length)
     return 0;
 }
 
+/* Into what is there already: a device, a pipe or a link keeps its place, where a rename would put a file in it. */
+static int write_through(const char *path, const char *text, size_t length, char *error, size_t size)
+{
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd < 0) return say(error, size, "cannot write", path, "");
+    bool written = write_all(fd, text, length) == 0;
+    int saved = errno;
+    if (close(fd) == 0 && written) return 0;
+    if (!written) errno = saved;
+    return say(error, size, "cannot write", path, "");
+}
+
 int store_text(const char *path, const char *text, size_t length, char *error, size_t size)
 {
     char temporary[4200];
+    struct stat st;
     if (strcmp(path, "-") == 0)
         return write_all(STDOUT_FILENO, text, length) ? say(error, size, "cannot write to", "standard output", "") : 0;
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) return write_through(path, text, length, error, size);
     snprintf(temporary, sizeof temporary, "%s.%d.tmp", path, (int)getpid());
     int fd = open(temporary, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
     if (fd < 0) return say(error, size, "cannot write", path, "");

@@ -14,7 +14,8 @@ int store_finding(const char *directory, struct finding *f, char *error, size_t 
 /* Removes the directory if nothing was stored there. */
 void store_close(const char *directory);
 
-/* Writes a whole file, atomically; "-" is standard output. 0, or -1 with one line in `error`. */
+/* Writes a whole file, atomically; a device, a pipe or a link there is written through; "-" is standard output. 0, or -1
+ * with one line in `error`. */
 int store_text(const char *path, const char *text, size_t length, char *error, size_t size);
 
 /* Reads a whole file of at most `limit` bytes into memory from malloc: 0, or -1 with one line in `error`. */

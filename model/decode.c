@@ -241,6 +241,7 @@ static void products(struct op *op, unsigned x, unsigned y)
                                           {UINT64_C(0x80000001), 2}, {UINT64_C(1) << 16, UINT64_C(1) << 48}};
     unsigned i = x % 7;
     op->a_kind = op->b_kind = SIZE_LITERAL;
+    op->ref = 0;
     if (i < 6) {
         op->a = factors[i][0] + (y & 1 ? y >> 1 : 0);
         op->b = factors[i][1];
@@ -356,8 +357,8 @@ static void frames_op(struct swarm *s, const unsigned char *b)
     if (deed < 9) {
         heap_op(s, OP_MALLOC, b);
     } else if (deed < 15) {
-        struct op *op = append(s, deed < 12 ? OP_FRAME_PUSH : OP_FRAME_POP, 0);
-        if (b[0] >= 0xe0) op->count = (uint16_t)(1 + b[1] % 16);
+        unsigned count = b[0] >= 0xe0 ? 1 + b[1] % 16 : 1; /* without a slot there are no runs */
+        for (; count && s->p->op_count < PROGRAM_OPS_MAX; count--) append(s, deed < 12 ? OP_FRAME_PUSH : OP_FRAME_POP, 0);
     } else {
         heap_op(s, b[0] & 0x10 ? OP_WRITE : b[0] & 0x20 ? OP_CALLOC : OP_CHECK, b);
     }
@@ -483,7 +484,7 @@ void program_decode(struct program *p, const void *bytes, size_t length)
         return;
     }
     unsigned char head[SWARM_HEAD_BYTES] = {0};
-    memcpy(head, b, length < sizeof head ? length : sizeof head);
+    if (length) memcpy(head, b, length < sizeof head ? length : sizeof head);
     struct swarm s;
     s.p = p;
     s.head = head;

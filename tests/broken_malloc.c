@@ -17,7 +17,9 @@
 #define NAME(word) JOIN(PREFIX, word)
 
 #define HEADER_BYTES 16u
+#ifndef REGION_BYTES
 #define REGION_BYTES 65536u
+#endif
 
 static _Alignas(4096) unsigned char region[REGION_BYTES];
 static size_t top, live;
@@ -31,8 +33,6 @@ static size_t usable(const void *p)
 
 static void *take(size_t align, size_t size)
 {
-    /* Bytes that were never handed out are not zero, so that a calloc that trusts them shows. */
-    if (live == 0) memset(region, 0xa5, sizeof region);
 #ifdef BUG_TRUNCATES
     size = (size_t)(uint32_t)size;
 #endif
@@ -43,11 +43,13 @@ static void *take(size_t align, size_t size)
 #ifdef BUG_MISALIGNS
     if (size >= 16) start += 8;
 #endif
-    if (start > REGION_BYTES || size > REGION_BYTES - 16 - start) {
+    if (align > REGION_BYTES || start > REGION_BYTES || size > REGION_BYTES - 16 - start) {
         errno = ENOMEM;
         return NULL;
     }
     size_t rounded = (size + 15) & ~(size_t)15;
+    /* What is handed out is not zero, so that a calloc that trusts it shows. */
+    memset(region + start, 0xa5, rounded);
     memcpy(region + start - HEADER_BYTES, &rounded, sizeof rounded);
 #ifdef BUG_OVERLAPS
     top = start + rounded / 2;

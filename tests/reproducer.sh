@@ -2,12 +2,20 @@
 # The C programs that `assay show FILE --as c` writes: they build without a warning, hold on this system's malloc, and
 # name the right rule for each of the bugs of broken_malloc.c.
 #
-# Needs ASSAY (the program) and ASSAY_CC (a C compiler).
+# usage: reproducer.sh SHOW…    a command that takes a program's file and writes the C program to its output, such as
+#                               `reproducer.sh build/assay show --as c`; by default that, with the program ASSAY
 set -euo pipefail
 
-show=("${ASSAY:?the program under test}" show --as c)
-read -ra cc <<<"${ASSAY_CC:?a C compiler}" # which may hold options, such as -m32
+if [ $# -eq 0 ] && [ -n "${ASSAY:-}" ]; then
+    set -- "$ASSAY" show --as c
+fi
+if [ $# -eq 0 ]; then
+    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+show=("$@")
 here=$(cd "$(dirname "$0")" && pwd)
+read -ra cc <<<"${ASSAY_CC:-${CC:-cc}}" # may hold options, such as -m32
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
@@ -75,7 +83,7 @@ WRAPS A7
 USABLE_TOO_LARGE C7
 ALIGNS_TO_16 A26
 WRITES_OUTPUT A26
-FREE_NULL CRASH
+FREE_NULL A10
 LEAKS C24
 BUGS
 

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# broken_library.sh: the whole way of a bug in a library: `assay check` finds it, `assay show --as c` makes a C program
+# of the finding, and that program names the same rule on the library and holds on the C library. Needs ASSAY (the
+# program) and ASSAY_CC (a C compiler); the libraries are tests/broken_malloc.c, each with one of its bugs.
+set -u
+
+assay=$(realpath "${ASSAY:?the assay program}")
+read -ra cc <<<"${ASSAY_CC:?a C compiler}" # may hold options, such as -m32
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 2
+failures=0
+
+# A sanitizer's runtime takes every malloc for itself, unless the library binds its own calls.
+bind=()
+if grep -q __asan_init "$assay"; then bind=('-Wl,-Bsymbolic'); fi
+
+failed() {
+    failures=$((failures + 1))
+    printf 'FAILED: %s\n' "$@"
+}
+
+# library NAME OPTION…: builds broken_malloc.c with these options, and with room enough: it never reuses a part.
+library() {
+    "${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=1073741824u -shared -fPIC "${bind[@]}" "${@:2}" -o "$1" "$here/broken_malloc.c" || exit 2
+}
+
+library libgood.so
+"$assay" check ./libgood.so --programs 300 --jobs 1 --quiet >report 2>&1 || failed "the library without a bug" "$(<report)"
+
+while read -r bug expected; do
+    rm -rf found
+    library libbroken.so "-DBUG_$bug"
+    "$assay" check ./libbroken.so --programs 3000 --jobs 1 --out found --quiet >report 2>&1
+    status=$?
+    finding=$(find found -name '*.ops' 2>/dev/null | head -n 1)
+    rule=$(sed -n 's/^FAIL [^ ]*: \([A-Z0-9]*\).*/\1/p' report | head -n 1)
+    if [[ $status != 1 || -z $finding || $rule != "$expected" ]]; then
+        failed "$bug: exit status $status and rule '$rule', expected 1 and $expected" "$(head -n 4 report)"
+        continue
+    fi
+    if ! "$assay" show "$finding" --as c -o repro.c || ! "${cc[@]}" -O2 -Wall -Wextra -Werror -o repro repro.c; then
+        failed "$bug: no C program of $(<"$finding")"
+        continue
+    fi
+    said=$(timeout 60 ./repro ./libbroken.so 2>&1)
+    status=$?
+    if [[ $status != 1 || ${said%%:*} != "$rule" ]]; then
+        failed "$bug: the C program says '$said', exit status $status; expected $rule" "$(<"$finding")"
+    fi
+    said=$(timeout 60 ./repro 2>&1) || failed "$bug: the C program does not hold on the C library: $said" "$(<"$finding")"
+done <<'BUGS'
+MISALIGNS A2
+OVERLAPS C7
+CALLOC_DIRTY A9
+CALLOC_WRAPS A9
+REALLOC_FORGETS A15
+TRUNCATES A20
+WRAPS A7
+USABLE_TOO_LARGE C7
+ALIGNS_TO_16 A26
+WRITES_OUTPUT A26
+FREE_NULL A10
+BUGS
+
+if ((failures)); then
+    echo "broken_library.sh: $failures failed"
+    exit 1
+fi
+echo 'broken_library.sh: all as expected'

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# determinism.sh: same binary, same seed, same options: the same bytes, in every format, whatever the addresses and the
+# load of the machine. Needs ASSAY (the program).
+set -u
+
+assay=$(realpath "${ASSAY:?the assay program}")
+work=$(mktemp -d)
+load=
+trap '[[ -z $load ]] || kill "$load"; rm -rf "$work"' EXIT
+cd "$work" || exit 2
+failures=0
+
+# check NAME ALLOC ARGUMENT…: the report into NAME; findings go to the same folder each time, empty before.
+check() {
+    rm -rf found
+    "$assay" check "$2" --seed 7 --out found "${@:3}" >"$1" 2>"$1.err"
+    local status=$?
+    if [[ $status -gt 1 || -s $1.err ]]; then
+        echo "FAILED: assay check ${*:2}: exit status $status: $(<"$1.err")"
+        failures=$((failures + 1))
+    fi
+    [[ ! -d found ]] || (cd found && cat ./*) >"$1.found"
+}
+
+# same WHAT: the two reports, and the two sets of findings, are the same bytes.
+same() {
+    if ! cmp -s one two || { [[ -e one.found || -e two.found ]] && ! cmp -s one.found two.found; }; then
+        echo "FAILED: $1 differs:"
+        diff one two | head -n 6
+        failures=$((failures + 1))
+    fi
+    rm -f one two one.* two.*
+}
+
+# Without random addresses, if that can be had here.
+still=()
+if setarch -R true 2>/dev/null; then still=(setarch -R); fi
+
+canaries=(broken/free_leaks broken/realloc_copies_half broken/writes_past_the_end)
+for format in text json junit sarif; do
+    for name in freelist "${canaries[@]}"; do
+        programs=2000
+        [[ $name == freelist ]] && programs=600
+        check one "$name" --programs "$programs" --jobs 1 --format "$format"
+        check two "$name" --programs "$programs" --jobs 1 --format "$format"
+        same "$name as $format"
+    done
+done
+
+for name in freelist region "${canaries[@]}"; do
+    check one "$name" --programs 600 --jobs 2
+    yes >/dev/null &
+    load=$!
+    check two "$name" --programs 600 --jobs 2
+    kill "$load"
+    wait "$load" 2>/dev/null
+    load=
+    same "$name with two workers, the second time under load"
+
+    check one "$name" --programs 600 --jobs 1
+    program=$assay
+    if ((${#still[@]})); then
+        printf '#!/bin/sh\nexec setarch -R "%s" "$@"\n' "$program" >still.sh
+        chmod +x still.sh
+        assay=./still.sh
+    fi
+    check two "$name" --programs 600 --jobs 1
+    assay=$program
+    same "$name at other addresses"
+done
+
+# How the work is divided changes counts at most, not what is found.
+for name in "${canaries[@]}"; do
+    for jobs in 1 2 3; do
+        check "report$jobs" "$name" --programs 2000 --jobs "$jobs" --format json
+        grep '^{"type":"finding"' "report$jobs" >"finding$jobs"
+    done
+    for jobs in 2 3; do
+        cp finding1 one
+        cp "finding$jobs" two
+        same "the finding of $name with $jobs workers"
+    done
+    [[ -s finding1 ]] || { echo "FAILED: $name: nothing found"; failures=$((failures + 1)); }
+done
+
+# Another seed is another run.
+check one broken/free_leaks --programs 500
+"$assay" check broken/free_leaks --programs 500 --seed 8 --out other >two 2>/dev/null
+cmp -s one two && { echo 'FAILED: the seed changes nothing'; failures=$((failures + 1)); }
+
+if ((failures)); then
+    echo "determinism.sh: $failures failed"
+    exit 1
+fi
+echo 'determinism.sh: all the same'
