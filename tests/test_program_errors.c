@@ -131,7 +131,8 @@ static void too_many_operations_are_an_error(void **state)
     size_t length = (size_t)snprintf(text, sizeof text, "assay 1\n");
     for (unsigned i = 0; i < PROGRAM_OPS_MAX; i++)
         length += (size_t)snprintf(text + length, sizeof text - length, "check\n");
-    assert_true(program_parse(&program, text, length, NULL));
+    struct parse_error error;
+    assert_true(program_parse(&program, text, length, &error));
     assert_int_equal(program.op_count, PROGRAM_OPS_MAX);
     length += (size_t)snprintf(text + length, sizeof text - length, " check\n");
     expect_error(text, length, PROGRAM_OPS_MAX + 2, 2, "expected at most 1024 operations");
