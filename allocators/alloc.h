@@ -93,13 +93,15 @@ struct backing {
 
 /* ---- The contract: what the model may demand of the allocator ---------------------------------------------------- */
 
-enum zero_size { /* what malloc(0) gives (A4) */
+/* What malloc(0) gives (A4). */
+enum zero_size {
     ZERO_SIZE_EITHER, /* NULL or a unique pointer, as the C standard leaves it; the observed one is followed */
     ZERO_SIZE_UNIQUE,
     ZERO_SIZE_NULL,
 };
 
-enum realloc_zero { /* what realloc(p, 0) does (A18); the standards disagree, so it is asked only where declared */
+/* What realloc(p, 0) does (A18); the standards disagree, so it is asked only where declared. */
+enum realloc_zero {
     REALLOC_ZERO_UNDECLARED,
     REALLOC_ZERO_FREES,  /* frees p and returns NULL */
     REALLOC_ZERO_UNIQUE, /* a new zero-size block */

@@ -3,9 +3,9 @@
  * An operation makes many calls when it is a run or a repeat, and is made again in each round of a course: shown are
  * the calls of the round in which the run ended, up to four of them one by one, more of them counted by result.
  */
+#include "names.h"
 #include "report_internal.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define TEXT_COLUMNS_MAX 44u /* the results stand to the right of this column at the latest */
@@ -25,7 +25,7 @@ static void print_result(FILE *out, const struct event *e)
     case RESULT_NULL:
         fputs("NULL", out);
         if (e->error != 0) {
-            const char *name = strerrorname_np(e->error);
+            const char *name = error_name(e->error);
             if (name != NULL) fprintf(out, " %s", name);
             else fprintf(out, " error %d", (int)e->error);
         }

@@ -1,5 +1,6 @@
 /* child.c: the parent's side of child.h: starting, watching and burying the process under test. worker.c is the other. */
 #include "child.h"
+#include "names.h"
 #include "preload.h"
 #include "worker.h"
 
@@ -187,7 +188,8 @@ static void autopsy(struct child *c, int status, struct child_result *r)
     }
     int signal_number = r->signal_number = WTERMSIG(status);
     enum op_kind kind = (enum op_kind)j->position.kind;
-    snprintf(seen, sizeof seen, "signal %d (%s)", signal_number, strsignal(signal_number));
+    const char *name = signal_name(signal_number);
+    snprintf(seen, sizeof seen, "signal %d (%s)", signal_number, name ? name : "no name");
     if (j->trace.fault_offset != OFFSET_NONE && j->trace.heap_size) {
         long long at = (long long)j->trace.fault_offset, end = (long long)j->trace.heap_size;
         const char *where = at < 0 ? "before the memory lent" : at >= end ? "behind the memory lent" : "inside the memory lent";

@@ -1,9 +1,9 @@
 /* report_text.c: findings and summaries for people. A finding begins with what broke and ends with the command that
  * replays it; a failed summary ends with the last such command again, so that the last line of a failure always is one.
  */
+#include "names.h"
 #include "report_internal.h"
 
-#include <signal.h>
 #include <string.h>
 
 #define PICTURE_COLUMNS 100u
@@ -66,8 +66,8 @@ static void print_place(FILE *out, const struct finding *f)
 static void print_notes(FILE *out, const struct finding *f)
 {
     if (f->signal_number != 0) {
-        const char *name = sigabbrev_np(f->signal_number);
-        if (name != NULL) fprintf(out, "  the process was ended by SIG%s\n", name);
+        const char *name = signal_name(f->signal_number);
+        if (name != NULL) fprintf(out, "  the process was ended by %s\n", name);
         else fprintf(out, "  the process was ended by signal %d\n", f->signal_number);
     }
     if (f->verdict.rule == RULE_EXIT) fprintf(out, "  the process exited with status %d\n", f->exit_status);

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# timeout: 600
+# presets: release
+#
+# Valgrind sees nothing wrong in the harness, nor in the reference allocators. The process under test is a fork of the
+# program, which Valgrind follows; what it says of each process is in a file of its own.
+set -euo pipefail
+
+: "${ASSAY:?the program under test}"
+if ! command -v valgrind >/dev/null; then
+    echo 'valgrind is not installed'
+    exit 77
+fi
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failures=0
+
+for allocator in freelist stack region break; do
+    status=0
+    valgrind -q --error-exitcode=9 --log-file="$dir/$allocator.%p.log" \
+        "$ASSAY" check "$allocator" --seed 1 --programs 50 --timeout 60 --jobs 1 --out "$dir" >"$dir/report" 2>&1 || status=$?
+    if [[ $status -eq 0 && -z $(cat "$dir/$allocator".*.log) ]]; then continue; fi
+    failures=$((failures + 1))
+    echo "$allocator: exit status $status"
+    head -n 40 "$dir/report" "$dir/$allocator".*.log
+done
+[[ $failures -eq 0 ]]
