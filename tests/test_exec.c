@@ -289,15 +289,6 @@ static void a_heap_too_small_for_the_contract_is_no_failure(void **state)
     assert_true(counters.operations == 2);
 }
 
-static void a_heap_that_the_host_has_not_is_our_error(void **state)
-{
-    (void)state;
-    if (sizeof(void *) > 4) skip();
-    struct verdict v = run(&tiny, "heap size=4294967296\np0 = malloc 1", false);
-    assert_int_equal(v.kind, VERDICT_ERROR);
-    assert_true(v.seen[0]);
-}
-
 /* ---- Counters and trace ----------------------------------------------------------------------------------------------- */
 
 static void calls_are_counted_and_what_is_not_offered_is_skipped(void **state)
@@ -421,7 +412,6 @@ int main(void)
         cmocka_unit_test(without_thoroughness_a_scribble_shows_later),
         cmocka_unit_test(after_a_failure_the_next_program_starts_afresh),
         cmocka_unit_test(a_heap_too_small_for_the_contract_is_no_failure),
-        cmocka_unit_test(a_heap_that_the_host_has_not_is_our_error),
         cmocka_unit_test(calls_are_counted_and_what_is_not_offered_is_skipped),
         cmocka_unit_test(the_trace_tells_every_call),
         cmocka_unit_test(a_failure_shows_the_blocks_in_address_order),
