@@ -169,7 +169,8 @@ static void parse(const char *lines)
     char text[2000];
     struct parse_error error = {0};
     snprintf(text, sizeof text, "assay 1\n%s", lines);
-    if (!program_parse(&program, text, strlen(text), &error)) fail_msg("%zu:%zu: %s", error.line, error.column, error.message);
+    if (!program_parse(&program, text, strlen(text), &error))
+        fail_msg("%zu:%zu: %s", error.line, error.column, error.message);
 }
 
 static struct verdict run(const struct alloc_ops *ops, const char *lines, bool thorough)
@@ -191,8 +192,8 @@ static void assert_passes(const struct alloc_ops *ops, const char *lines)
     for (unsigned thorough = 0; thorough < 2; thorough++) {
         struct verdict v = run(ops, lines, thorough);
         if (v.kind != VERDICT_PASS)
-            fail_msg("%s: %s at operation %u, expected %s, seen %s", lines, v.rule ? rule_info(v.rule)->id : "no rule", v.op,
-                     v.expected, v.seen);
+            fail_msg("%s: %s at operation %u, expected %s, seen %s", lines, v.rule ? rule_info(v.rule)->id : "no rule",
+                     v.op, v.expected, v.seen);
     }
 }
 
@@ -240,7 +241,8 @@ static void each_fault_gives_its_rule_where_it_happens(void **state)
         if (v.kind != VERDICT_FAIL || v.rule != cases[i].rule)
             fail_msg("%s: %s instead of %s (%s)", cases[i].lines, v.rule ? rule_info(v.rule)->id : "no rule",
                      rule_info(cases[i].rule)->id, v.seen);
-        if (v.op != cases[i].op || v.step != cases[i].step) fail_msg("%s: at %u, call %u", cases[i].lines, v.op, v.step);
+        if (v.op != cases[i].op || v.step != cases[i].step)
+            fail_msg("%s: at %u, call %u", cases[i].lines, v.op, v.step);
         if (cases[i].slot != PROGRAM_SLOTS) assert_int_equal(v.slot, cases[i].slot);
         assert_true(v.expected[0] && v.seen[0]);
         assert_null(strstr(v.seen, "0x7f")); /* offsets, never an address */
@@ -294,8 +296,9 @@ static void a_heap_too_small_for_the_contract_is_no_failure(void **state)
 static void calls_are_counted_and_what_is_not_offered_is_skipped(void **state)
 {
     (void)state;
-    assert_passes(&tiny, "p0..p3 = malloc 8\np0 = malloc 8\nfree p1\nfree p1\np9 = memalign 16 8\nfree_sized p0\nframe_push\n"
-                         "write p2\nrepeat 1 x 3");
+    assert_passes(&tiny,
+                  "p0..p3 = malloc 8\np0 = malloc 8\nfree p1\nfree p1\np9 = memalign 16 8\nfree_sized p0\nframe_push\n"
+                  "write p2\nrepeat 1 x 3");
     assert_true(counters.programs == 1);
     /* malloc on a live slot and free of a dead one are not made; the write is repeated three times */
     assert_true(counters.operations == 4 + 1 + 4);
@@ -320,8 +323,8 @@ static void the_trace_tells_every_call(void **state)
         uint16_t slot;
         uint64_t size, usable;
     } expected[] = {
-        {0, OP_MALLOC, RESULT_PTR, 0, 24, 24},           {1, OP_CALLOC, RESULT_PTR, 5, 3, 24},
-        {2, OP_MALLOC, RESULT_NULL, 6, SIZE_MAX, 0},     {3, OP_FREE, RESULT_VOID, 0, 0, 0},
+        {0, OP_MALLOC, RESULT_PTR, 0, 24, 24},       {1, OP_CALLOC, RESULT_PTR, 5, 3, 24},
+        {2, OP_MALLOC, RESULT_NULL, 6, SIZE_MAX, 0}, {3, OP_FREE, RESULT_VOID, 0, 0, 0},
         {4, OP_REALLOC, RESULT_PTR, 5, 50, 50},
     };
     assert_true(trace.event_count >= 5);
@@ -373,7 +376,8 @@ static void a_long_run_keeps_its_last_events(void **state)
     assert_true(trace.event_count <= TRACE_EVENTS_MAX);
     assert_true(trace.event_count + trace.events_dropped >= 9003);
     bool seen = false;
-    for (uint32_t i = 0; i < trace.event_count; i++) seen |= trace.events[i].kind == OP_MALLOC && trace.events[i].slot == 1;
+    for (uint32_t i = 0; i < trace.event_count; i++)
+        seen |= trace.events[i].kind == OP_MALLOC && trace.events[i].slot == 1;
     assert_true(seen);
 }
 
@@ -389,7 +393,8 @@ static void hand_written_programs_hold_on_the_free_list(void **state)
         "p0 = malloc 0\nfree p0",
         "p0..p31 = malloc 1 step 7\nfree p0..p30/2\np40..p60 = malloc 24\nfree p0..p100",
         "p0 = calloc 10 10\nrealloc p0 usable(p0)+1\nrealloc p0 usable(p0)\nrealloc p0 1\nfree p0",
-        "p0 = aligned_alloc 4096 10\np1 = posix_memalign 64 0\np2 = memalign 256 3\nfree_aligned_sized p0\nfree p1\nfree p2",
+        "p0 = aligned_alloc 4096 10\np1 = posix_memalign 64 0\np2 = memalign 256 3\nfree_aligned_sized p0\nfree "
+        "p1\nfree p2",
         "p0 = malloc heap\np0 = malloc MAX\np0 = malloc HALF+1\np0 = calloc MAX 2\np0 = malloc heap-64",
         "heap size=1\np0 = malloc 1",
         "heap size=333 course=drain\np0..p20 = malloc 16\nfree p0..p20",
