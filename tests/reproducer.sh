@@ -16,6 +16,7 @@ fi
 show=("$@")
 here=$(cd "$(dirname "$0")" && pwd)
 read -ra cc <<<"${ASSAY_CC:-${CC:-cc}}" # may hold options, such as -m32
+pointer_bytes=$("${cc[@]}" -dM -E - </dev/null | sed -n 's/^#define __SIZEOF_POINTER__ //p')
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
@@ -68,6 +69,8 @@ expect 0 '' "$dir/prefixed.so" x_
 expect 2 "$dir/repro" "$dir/prefixed.so" y_
 
 while read -r bug rule; do
+    # A size cut to 32 bits is no bug where it has no more.
+    if [[ $bug == TRUNCATES && $pointer_bytes == 4 ]]; then continue; fi
     library broken "-DBUG_$bug"
     expect 1 "$rule" "$dir/broken.so"
 done <<'BUGS'
