@@ -207,7 +207,6 @@ static bool probe_null_realloc(struct exec *x, const struct request *r)
 /* A realloc was refused: the old block is still its owner's, which a request of its size must not be given (A16). */
 static bool probe_refused_realloc(struct exec *x, const struct block *b, unsigned slot)
 {
-    if (!model_verify(x, slot, RULE_A16)) return false;
     if (x->ops->usable_size && x->ops->usable_size(x->heap, (void *)b->base) != block_usable(b) && b->usable != USABLE_HUGE)
         return exec_fail(x, RULE_A16, (void *)b->base, "an unchanged usable size after a refused realloc", "another one");
     if (x->model.refusals % 8 != 1 && !x->options.thorough) return true;

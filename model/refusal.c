@@ -134,6 +134,7 @@ bool model_refused(struct exec *x, const struct request *r)
             return exec_fail(x, RULE_A6, NULL, "errno ENOMEM after a refusal", "errno %d", r->error);
     }
     if (!r->impossible && !r->injected && !explained(x, r)) return false;
+    if (block_live(&m->blocks[r->slot]) && !model_verify(x, r->slot, RULE_A16)) return false; /* a realloc's own block */
     /* A refusal leaves everybody as he was. Everybody is looked at after the first ones, then ever more rarely: a program
      * that fills the heap is refused hundreds of times. */
     bool all = !(m->refusals & (m->refusals - 1));

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# presets: release m32
 # broken_library.sh: the whole way of a bug in a library: `assay check` finds it, `assay show --as c` makes a C program
 # of the finding, and that program names the same rule on the library and holds on the C library. Needs ASSAY (the
 # program) and ASSAY_CC (a C compiler); the libraries are tests/broken_malloc.c, each with one of its bugs.
@@ -6,6 +7,7 @@ set -u
 
 assay=$(realpath "${ASSAY:?the assay program}")
 read -ra cc <<<"${ASSAY_CC:?a C compiler}" # may hold options, such as -m32
+pointer_bytes=$("${cc[@]}" -dM -E - </dev/null | sed -n 's/^#define __SIZEOF_POINTER__ //p')
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -30,6 +32,8 @@ library libgood.so
 "$assay" check ./libgood.so --programs 300 --jobs 1 --quiet >report 2>&1 || failed "the library without a bug" "$(<report)"
 
 while read -r bug rules; do
+    # A size cut to 32 bits is no bug where it has no more.
+    if [[ $bug == TRUNCATES && $pointer_bytes == 4 ]]; then continue; fi
     rm -rf found
     library libbroken.so "-DBUG_$bug"
     "$assay" check ./libbroken.so --programs 3000 --jobs 1 --out found --quiet >report 2>&1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# presets: release asan gcc-asan
+# presets: release
 # timeout: 300
 """Every rule that model/rules.def judges is put to the test by the built-in allocators, and has a canary that breaks it.
 

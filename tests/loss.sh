@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# presets: release m32
 # loss.sh: nothing is lost and nothing is left over: interrupts end a run in order, no process outlives it, a finding is
 # on disk before it is told, and an allocator that dies, hangs or eats all memory is a finding. Needs ASSAY (the program).
 set -u

@@ -16,6 +16,7 @@ fi
 show=("$@")
 here=$(cd "$(dirname "$0")" && pwd)
 read -ra cc <<<"${ASSAY_CC:-${CC:-cc}}" # may hold options, such as -m32
+pointer_bytes=$("${cc[@]}" -dM -E - </dev/null | sed -n 's/^#define __SIZEOF_POINTER__ //p')
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 

@@ -349,9 +349,11 @@ static void neighbours_merge_into_one_mapping(void **state) /* A49 */
     struct backing *b = &lender.face;
     mappings(); /* stdio has its buffers from here on */
     unsigned empty = mappings();
-    for (size_t i = 0; i < PAGES; i += 2) assert_int_equal(b->map(b, base() + i * page, page, SOURCE_ANONYMOUS, 0, 0), 0);
+    for (size_t i = 0; i < PAGES; i += 2)
+        assert_int_equal(b->map(b, base() + i * page, page, SOURCE_ANONYMOUS, 0, 0), 0);
     assert_true(mappings() >= empty + PAGES / 2); /* isolated ones do not */
-    for (size_t i = 1; i < PAGES; i += 2) assert_int_equal(b->map(b, base() + i * page, page, SOURCE_ANONYMOUS, 0, 0), 0);
+    for (size_t i = 1; i < PAGES; i += 2)
+        assert_int_equal(b->map(b, base() + i * page, page, SOURCE_ANONYMOUS, 0, 0), 0);
     assert_true(mappings() <= empty + 4);
     for (size_t i = 0; i < PAGES; i++) assert_int_equal(b->unmap(b, base() + i * page, page), 0);
     assert_true(mappings() <= empty + 4);

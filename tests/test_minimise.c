@@ -92,7 +92,8 @@ static bool realloc_of_a_large_calloc(const struct program *p, struct verdict *v
     for (uint32_t i = 0; i < p->op_count; i++)
         for (uint32_t k = 0; k < i && p->ops[i].kind == OP_REALLOC; k++) {
             const struct op *op = &p->ops[k];
-            if (op->kind != OP_CALLOC || op->slot != p->ops[i].slot || op->a_kind != SIZE_LITERAL || op->a < 100) continue;
+            if (op->kind != OP_CALLOC || op->slot != p->ops[i].slot || op->a_kind != SIZE_LITERAL || op->a < 100)
+                continue;
             v->op = i;
             return true;
         }

@@ -114,7 +114,8 @@ static void contents_go_on_under_the_key_at_an_offset(void **state)
     (void)state;
     payload_fill(space, LENGTH_MAX, 9);
     for (size_t offset = 0; offset < LENGTH_MAX; offset += 8)
-        assert_true(payload_verify(space + offset, LENGTH_MAX - offset, payload_key_at(9, offset)) == LENGTH_MAX - offset);
+        assert_true(payload_verify(space + offset, LENGTH_MAX - offset, payload_key_at(9, offset)) ==
+                    LENGTH_MAX - offset);
 }
 
 static void zero_finds_the_first_byte_that_is_not(void **state)

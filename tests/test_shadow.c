@@ -87,7 +87,8 @@ static void compare_queries(uint64_t *random)
     }
     size_t bytes = random_next(random) % (random_next(random) % 2 ? 300 : 9000);
     if (shadow_has_gap(&shadow, from, to, bytes) != naive_has_gap(from, to, bytes))
-        fail_msg("gap of %zu bytes in [%zu, %zu), granule %zu", bytes, (size_t)(from - BASE), (size_t)(to - BASE), granule);
+        fail_msg("gap of %zu bytes in [%zu, %zu), granule %zu", bytes, (size_t)(from - BASE), (size_t)(to - BASE),
+                 granule);
     if (shadow_next_owned(&shadow, from, to) != naive_next(from, to, true))
         fail_msg("next owned in [%zu, %zu), granule %zu", (size_t)(from - BASE), (size_t)(to - BASE), granule);
     if (shadow_next_free(&shadow, from, to) != naive_next(from, to, false))
@@ -210,7 +211,8 @@ static void more_giants_than_are_watched_do_no_harm(void **state)
     if (sizeof(void *) < 8) skip();
     assert_true(shadow_open(&shadow, 16));
     const uintptr_t at = (uintptr_t)((uint64_t)1 << 40 & UINTPTR_MAX);
-    for (uintptr_t i = 0; i < 2 * SHADOW_GIANTS_MAX; i++) assert_true(shadow_insert(&shadow, at + i * SHADOW_GIANT, SHADOW_GIANT));
+    for (uintptr_t i = 0; i < 2 * SHADOW_GIANTS_MAX; i++)
+        assert_true(shadow_insert(&shadow, at + i * SHADOW_GIANT, SHADOW_GIANT));
     for (uintptr_t i = 0; i < 2 * SHADOW_GIANTS_MAX; i++) shadow_remove(&shadow, at + i * SHADOW_GIANT, SHADOW_GIANT);
     assert_int_equal(shadow.giant_count, 0);
     shadow_close(&shadow);
