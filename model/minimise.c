@@ -218,7 +218,7 @@ static bool plainer_heap(struct shrink *s)
     any |= TRY_FIELD(place, PLACE_HIGH);
     any |= TRY_FIELD(dirty, DIRTY_ZERO);
     any |= TRY_FIELD(seed, 0);
-    any |= TRY_FIELD(size, HEAP_SIZE_DEFAULT);
+    if (s->best->heap.size > HEAP_SIZE_DEFAULT) any |= TRY_FIELD(size, HEAP_SIZE_DEFAULT);
     for (uint64_t size = 64; size < s->best->heap.size && !spent(s); size *= 2)
         if (TRY_FIELD(size, size)) {
             any = true;

@@ -23,21 +23,21 @@ failed() {
 
 # library NAME OPTION…: builds broken_malloc.c with these options, and with room enough: it never reuses a part.
 library() {
-    "${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=1073741824u -shared -fPIC "${bind[@]}" "${@:2}" -o "$1" "$here/broken_malloc.c" || exit 2
+    "${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -shared -fPIC "${bind[@]}" "${@:2}" -o "$1" "$here/broken_malloc.c" || exit 2
 }
 
 library libgood.so
 "$assay" check ./libgood.so --programs 300 --jobs 1 --quiet >report 2>&1 || failed "the library without a bug" "$(<report)"
 
-while read -r bug expected; do
+while read -r bug rules; do
     rm -rf found
     library libbroken.so "-DBUG_$bug"
     "$assay" check ./libbroken.so --programs 3000 --jobs 1 --out found --quiet >report 2>&1
     status=$?
     finding=$(find found -name '*.ops' 2>/dev/null | head -n 1)
     rule=$(sed -n 's/^FAIL [^ ]*: \([A-Z0-9]*\).*/\1/p' report | head -n 1)
-    if [[ $status != 1 || -z $finding || $rule != "$expected" ]]; then
-        failed "$bug: exit status $status and rule '$rule', expected 1 and $expected" "$(head -n 4 report)"
+    if [[ $status != 1 || -z $finding || " $rules " != *" $rule "* ]]; then
+        failed "$bug: exit status $status and rule '$rule', expected 1 and $rules" "$(head -n 4 report)"
         continue
     fi
     if ! "$assay" show "$finding" --as c -o repro.c || ! "${cc[@]}" -O2 -Wall -Wextra -Werror -o repro repro.c; then
@@ -50,13 +50,13 @@ while read -r bug expected; do
         failed "$bug: the C program says '$said', exit status $status; expected $rule" "$(<"$finding")"
     fi
     said=$(timeout 60 ./repro 2>&1) || failed "$bug: the C program does not hold on the C library: $said" "$(<"$finding")"
-done <<'BUGS'
+done <<'BUGS' # each with the rules that may show it first
 MISALIGNS A2
 OVERLAPS C7
 CALLOC_DIRTY A9
 CALLOC_WRAPS A9
 REALLOC_FORGETS A15
-TRUNCATES A20
+TRUNCATES A20 A7 A9
 WRAPS A7
 USABLE_TOO_LARGE C7
 ALIGNS_TO_16 A26

@@ -39,7 +39,8 @@ static void *take(size_t align, size_t size)
 #ifdef BUG_WRAPS
     if (size > SIZE_MAX - 64) size = 0;
 #endif
-    size_t start = (top + HEADER_BYTES + align - 1) & ~(align - 1);
+    uintptr_t from = (uintptr_t)region + top + HEADER_BYTES;
+    size_t start = ((from + align - 1) & ~(uintptr_t)(align - 1)) - (uintptr_t)region;
 #ifdef BUG_MISALIGNS
     if (size >= 16) start += 8;
 #endif
@@ -48,8 +49,8 @@ static void *take(size_t align, size_t size)
         return NULL;
     }
     size_t rounded = (size + 15) & ~(size_t)15;
-    /* What is handed out is not zero, so that a calloc that trusts it shows. */
-    memset(region + start, 0xa5, rounded);
+    /* What is handed out does not begin with zeros, so that a calloc that trusts it shows. */
+    memset(region + start, 0xa5, rounded < 4096 ? rounded : 4096);
     memcpy(region + start - HEADER_BYTES, &rounded, sizeof rounded);
 #ifdef BUG_OVERLAPS
     top = start + rounded / 2;
@@ -87,7 +88,7 @@ void *NAME(calloc)(size_t count, size_t size)
     }
     void *p = take(16, bytes);
 #ifndef BUG_CALLOC_DIRTY
-    if (p != NULL) memset(p, 0, bytes);
+    if (p != NULL) memset(p, 0, usable(p));
 #endif
     return p;
 }
@@ -115,7 +116,7 @@ int NAME(posix_memalign)(void **out, size_t align, size_t size)
 #endif
     if (error == 0 && (p = take(align < 16 ? 16 : align, size)) == NULL) error = ENOMEM;
 #ifdef BUG_WRITES_OUTPUT
-    *out = p;
+    if (error != 0) *out = region;
 #endif
     if (error == 0) *out = p;
     return error;
