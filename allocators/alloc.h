@@ -115,7 +115,8 @@ enum alloc_promise {
     PROMISE_FREE_ERRNO = 1 << 2,      /* A12: free leaves errno alone (POSIX.1-2024) */
     PROMISE_ALIGN_CHECKED = 1 << 3,   /* A25: aligned_alloc refuses an alignment that is no power of two (C17) */
     PROMISE_MERGES = 1 << 4,          /* A24, C24, C27, C40: free neighbours are one block before a request is refused */
-    PROMISE_EXPLAINED = 1 << 5,       /* C31: refuses only what fits no gap; the bytes below are exact */
+    PROMISE_EXPLAINED = 1 << 5,       /* C31: refuses only what fits no gap; the bytes below are exact. On the host:
+                                         no arena of its own limits it */
     PROMISE_REUSES = 1 << 6,          /* C38: asks its backing for more only when no free block fits */
     PROMISE_STEADY = 1 << 7,          /* C39: a repeated cycle needs no more memory than its second round */
     PROMISE_CONST_FREE = 1 << 8,      /* A24: free takes constant time, however many blocks are free */
@@ -141,6 +142,8 @@ struct alloc_contract {
     size_t overhead_bytes;     /* C31: of records at the two ends of the memory lent, and of aligning them */
     size_t waste_max_bytes;    /* C28: usable size exceeds the request by no more than this; 0: nothing is promised */
     size_t size_min_bytes;     /* init may refuse a backing smaller than this */
+    size_t size_max_bytes;     /* no larger backing is lent, as where init has to touch all of it; 0: any size */
+    size_t request_max_bytes;  /* C31: larger requests are refused by design, as by a pool; 0: no such bound */
 };
 
 /* ---- What an allocator shows of its inside (optional) ------------------------------------------------------------ */

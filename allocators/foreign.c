@@ -388,7 +388,7 @@ enum foreign_status foreign_open(struct foreign *f, const char *path, const char
 /* What the documentation of the running version promises. */
 static void libc_contract(struct alloc_contract *c)
 {
-    c->promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO;
+    c->promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_EXPLAINED; /* no arena of its own limits it */
     c->zero_size = ZERO_SIZE_UNIQUE;
 #ifdef __GLIBC__
     unsigned major = 0, minor = 0;

@@ -165,7 +165,7 @@ static void posthumous(struct child *c, enum rule rule, struct child_result *r, 
     *v = (struct verdict){.kind = VERDICT_FAIL, .rule = rule, .op = at->op, .step = at->step, .round = at->round,
                           .slot = PROGRAM_SLOTS};
     snprintf(v->expected, sizeof v->expected, "%s", rule_info(rule)->sentence);
-    snprintf(v->seen, sizeof v->seen, "%s in %s", seen, op_name((enum op_kind)at->kind));
+    snprintf(v->seen, sizeof v->seen, "%s in %s", seen, at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init");
     c->journal->counters.checked[rule]++;
 }
 

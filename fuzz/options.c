@@ -28,6 +28,7 @@ enum {
     RUNS = CHECK | REPLAY | DIFF | MINIMIZE | EXPLORE | BENCH, /* verbs that run an allocator */
     SEEKS = CHECK | DIFF | EXPLORE,                            /* verbs that make programs of their own */
     EVERY = (1 << 9) - 1,
+    PLANNED = DIFF | RECORD | EXPLORE | BENCH,                 /* parsed, but not part of this version */
 };
 
 static const struct verb {
@@ -37,7 +38,7 @@ static const struct verb {
 } verbs[] = {
     {LIST, "list", "", "what is built in: name, kind, operations offered, promises", 0, 0},
     {CHECK, "check", "ALLOC", "make programs until the budget ends: PASS, or the smallest failing program", 1, 1},
-    {REPLAY, "replay", "ALLOC FILE|DIR...", "run programs from files or recorded traces", 2, UINT16_MAX},
+    {REPLAY, "replay", "ALLOC FILE|DIR...", "run programs from files, or from all files below folders", 2, UINT16_MAX},
     {DIFF, "diff", "ALLOC ALLOC... [FILE...]", "one program on several allocators: who breaks a rule, what differs", 2,
      UINT16_MAX},
     {MINIMIZE, "minimize", "ALLOC FILE", "the smallest program that still breaks the same rule", 2, 2},
@@ -91,7 +92,7 @@ static const struct option_row {
     {"max-size", 0, BYTES, "BYTES", TO(max_size), RUNS, 1, 64 * GIB, NULL,
      "largest request that is filled (1G); suffixes K, M, G"},
     {"memory", 0, BYTES, "BYTES", TO(memory), RUNS, MIB, 1024 * GIB, NULL, "what a worker may use (4G)"},
-    {"timeout", 0, SECONDS, "S", TO(timeout), RUNS, 0.01, 3600, NULL, "limit for one program (1)"},
+    {"timeout", 0, SECONDS, "S", TO(timeout), RUNS, 0.01, 3600, NULL, "limit of processor time for one call (1)"},
     {"out", 0, TEXT, "DIR", TO(out), CHECK | DIFF | EXPLORE, 0, 0, NULL, "where findings go (assay-out)"},
     {"output", 'o', TEXT, "FILE", TO(output), MINIMIZE | SHOW | RECORD | BENCH, 0, 0, NULL, "file to write"},
     {"format", 0, CHOICE, "FORMAT", TO(format), LIST | RUNS, 0, 0, formats, "report as text, json, junit or sarif"},
@@ -297,6 +298,7 @@ static int no_verb(struct parser *p, const char *word)
     char list[128] = "";
     for (int i = 0; i < VERBS; i++) {
         const size_t used = strlen(list);
+        if (verbs[i].bit & PLANNED) continue;
         snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", verbs[i].name);
     }
     return word ? fail(p, "no verb '%s'; there are %s", word, list) : fail(p, "a verb is missing: %s", list);
@@ -356,7 +358,8 @@ void options_usage(FILE *out, const char *name)
     if (!verb) {
         fputs("assay tells whether a memory allocator keeps its promises.\n\n", out);
         for (int i = 0; i < VERBS; i++)
-            fprintf(out, "  assay %-8s %-24s  %s\n", verbs[i].name, verbs[i].operands, verbs[i].summary);
+            if (!(verbs[i].bit & PLANNED))
+                fprintf(out, "  assay %-8s %-17s  %s\n", verbs[i].name, verbs[i].operands, verbs[i].summary);
         fputs("\nALLOC is a built-in's name ('assay list') or the path of a shared library.\n"
               "'assay VERB --help' lists the options of a verb.\n", out);
     } else {

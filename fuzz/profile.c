@@ -53,6 +53,7 @@ struct word {
     WORD("+splits", "a remainder that can hold a block stays free", .set = PROMISE_SPLITS) \
     WORD("+reuses", "more memory is asked for only when no free block fits", .set = PROMISE_REUSES) \
     WORD("+steady", "a repeated cycle needs no more memory than its second round", .set = PROMISE_STEADY) \
+    WORD("+drains", "when everything is freed, the heap decides as a fresh one would", .set = PROMISE_DRAINS) \
     WORD("+const-free", "free takes constant time", .set = PROMISE_CONST_FREE) \
     WORD("+deterministic", "the same calls give the same offsets", .set = PROMISE_DETERMINISTIC) \
     WORD("+detects-bad-free", "a bad free is reported and changes nothing", .set = PROMISE_DETECTS_BAD_FREE) \

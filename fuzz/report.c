@@ -68,6 +68,7 @@ static const struct promise promises[] = {
     {PROMISE_EXPLAINED, "explained", "only what fits no gap is refused"},
     {PROMISE_REUSES, "reuses", "more memory is asked for only when no free block fits"},
     {PROMISE_STEADY, "steady", "a repeated cycle needs no more memory than its second round"},
+    {PROMISE_DRAINS, "drains", "when everything is freed, the heap decides as a fresh one would"},
     {PROMISE_CONST_FREE, "const-free", "free takes constant time"},
     {PROMISE_DETERMINISTIC, "deterministic", "the same calls give the same offsets"},
     {PROMISE_DETECTS_BAD_FREE, "detects-bad-free", "a bad free is reported and changes nothing"},

@@ -155,8 +155,9 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     x->reports_seen = 0;
     x->verdict.kind = VERDICT_PASS;
     if (host && x->heap_ready) return true;
+    uint64_t size = c->size_max_bytes && g->size > c->size_max_bytes ? c->size_max_bytes : g->size;
     struct lender_geometry lend = {.kind = c->backing,
-                                   .size = g->size,
+                                   .size = size,
                                    .dirt = zero ? DIRT_ZERO : (enum lender_dirt)g->dirty,
                                    .seed = g->seed,
                                    .low = g->place == PLACE_LOW,
@@ -173,6 +174,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     }
     x->lender.fail_at = g->fail;
     memset(x->heap, 0, x->ops->state_size);
+    x->options.position->kind = OP_KINDS; /* none of them: init */
     int error = x->ops->init(x->heap, &x->lender.face);
     if (error && !x->lender.refused && g->size >= c->size_min_bytes)
         return exec_fail(x, RULE_C31, NULL, "a heap: the memory lent is as large as the contract asks",

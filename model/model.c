@@ -50,6 +50,7 @@ static void enter(struct model *m, unsigned slot, uint64_t request)
     m->alive[slot / 64] |= UINT64_C(1) << slot % 64;
     m->live++;
     m->live_bytes += request;
+    m->life_bytes += request;
     m->written += model_written(request);
 }
 

@@ -42,6 +42,7 @@ struct model {
     uint32_t slot_end;    /* no slot from here on was used in this run */
     uint32_t live;        /* blocks alive */
     uint64_t live_bytes;  /* their requests, summed, */
+    uint64_t life_bytes;  /* requests granted since the heap was made, summed */
     uint64_t written;     /* and as much of them as is written */
     uint32_t generation;
     uint32_t sweep;       /* slot that the rotating sweep looks at next, */

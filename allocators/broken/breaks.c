@@ -122,11 +122,11 @@ static void patch_lower(struct alloc_ops *ops)
 }
 
 const struct canary broken_breaks[] = {
-    {"break-page-down", "A35", "the last, partial page of the break is missing", &alloc_break, patch_page_down},
-    {"break-new", "A36", "sbrk returns the new break", &alloc_break, patch_new},
-    {"break-clamped", "A37", "sbrk below the start goes to the start and succeeds", &alloc_break, patch_clamped},
-    {"break-content", "A38", "brk reports success whatever happened", &alloc_break, patch_content},
-    {"break-dirty", "A39", "fresh bytes of the break are not zero", &alloc_break, patch_dirty},
-    {"break-lower", "A42", "a free lowers the break below live blocks", &alloc_break, patch_lower},
+    {"break_page_down", "A35", "the last, partial page of the break is missing", &alloc_break, patch_page_down},
+    {"break_new", "A36", "sbrk returns the new break", &alloc_break, patch_new},
+    {"break_clamped", "A37", "sbrk below the start goes to the start and succeeds", &alloc_break, patch_clamped},
+    {"break_content", "A38", "brk reports success whatever happened", &alloc_break, patch_content},
+    {"break_dirty", "A39", "fresh bytes of the break are not zero", &alloc_break, patch_dirty},
+    {"break_lower", "A42", "a free lowers the break below live blocks", &alloc_break, patch_lower},
     {0},
 };

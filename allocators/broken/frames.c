@@ -115,10 +115,10 @@ static void patch_unguarded(struct alloc_ops *ops)
 }
 
 const struct canary broken_frames[] = {
-    {"frames-leak", "A30", "popping a frame gives nothing back", &alloc_stack, patch_leak},
-    {"frames-wipe", "A31", "popping a frame wipes a byte of the frame below", &alloc_stack, patch_wipe},
-    {"frames-silent", "A32", "an exceeded stack says nothing", &alloc_stack, patch_silent},
-    {"frames-upwards", "A33", "the first block lies at the wrong end", &alloc_stack, patch_upwards},
-    {"frames-unguarded", "C15", "an overflow opens the guard page", &alloc_stack, patch_unguarded},
+    {"frames_leak", "A30", "popping a frame gives nothing back", &alloc_stack, patch_leak},
+    {"frames_wipe", "A31", "popping a frame wipes a byte of the frame below", &alloc_stack, patch_wipe},
+    {"frames_silent", "A32", "an exceeded stack says nothing", &alloc_stack, patch_silent},
+    {"frames_upwards", "A33", "the first block lies at the wrong end", &alloc_stack, patch_upwards},
+    {"frames_unguarded", "C15", "an overflow opens the guard page", &alloc_stack, patch_unguarded},
     {0},
 };

@@ -118,12 +118,12 @@ static void patch_folded(struct alloc_ops *ops)
 }
 
 const struct canary broken_maps[] = {
-    {"map-empty", "A43", "a mapping of no bytes is made", &alloc_region, patch_empty},
-    {"map-dirty", "A44", "an anonymous page is not all zero", &alloc_region, patch_dirty},
-    {"map-replace", "A45", "NOREPLACE replaces", &alloc_region, patch_replace},
-    {"map-short", "A46", "the last page stays mapped", &alloc_region, patch_short},
-    {"map-shifted", "A47", "a file is mapped one page too far", &alloc_region, patch_shifted},
-    {"map-public", "A48", "stores into a private mapping reach the file", &alloc_region, patch_public},
-    {"map-folded", "C1", "two pages of a block are one", &alloc_region, patch_folded},
+    {"map_empty", "A43", "a mapping of no bytes is made", &alloc_region, patch_empty},
+    {"map_dirty", "A44", "an anonymous page is not all zero", &alloc_region, patch_dirty},
+    {"map_replace", "A45", "NOREPLACE replaces", &alloc_region, patch_replace},
+    {"map_short", "A46", "the last page stays mapped", &alloc_region, patch_short},
+    {"map_shifted", "A47", "a file is mapped one page too far", &alloc_region, patch_shifted},
+    {"map_public", "A48", "stores into a private mapping reach the file", &alloc_region, patch_public},
+    {"map_folded", "C1", "two pages of a block are one", &alloc_region, patch_folded},
     {0},
 };
