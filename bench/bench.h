@@ -50,7 +50,7 @@ static inline void bench_row(const char *what, double figure, const char *unit, 
 {
     const char *sign = bound == BENCH_AT_MOST ? "<=" : ">=";
     if (target > 0) printf("%-58s %10.2f %-8s %s %7.2f %8.2f\n", what, figure, unit, sign, target, figure / target);
-    else printf("%-58s %10.2f %-8s\n", what, figure, unit);
+    else printf("%-58s %10.2f %s\n", what, figure, unit);
 }
 
 #endif

@@ -68,9 +68,9 @@ library prefixed -DPREFIX=x_
 expect 0 '' "$dir/prefixed.so" x_
 expect 2 "$dir/repro" "$dir/prefixed.so" y_
 
-sizes_are_64_bit=$("${cc[@]}" -dM -E - </dev/null | grep -c __LP64__ || true)
 while read -r bug rule; do
-    if [[ $bug == TRUNCATES && $sizes_are_64_bit == 0 ]]; then continue; fi # to 32 bits
+    # A size cut to 32 bits is no bug where it has no more.
+    if [[ $bug == TRUNCATES && $pointer_bytes == 4 ]]; then continue; fi
     library broken "-DBUG_$bug"
     expect 1 "$rule" "$dir/broken.so"
 done <<'BUGS'

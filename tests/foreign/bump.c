@@ -26,7 +26,7 @@ struct header {
     _Alignas(max_align_t) unsigned char payload[];
 };
 
-enum { ARENA_BYTES = 1 << 26, CLASSES = 26 };
+enum { ARENA_BYTES = 1 << 29, CLASSES = 26 };
 static _Alignas(max_align_t) unsigned char arena[ARENA_BYTES];
 static size_t used, live;
 static struct header *lists[CLASSES];
