@@ -385,5 +385,6 @@ bool exec_step_heap(struct exec *x, const struct op *op, unsigned slot, uint64_t
         break;
     default: ok = true; break;
     }
-    return ok && model_sweep(x, RULE_C10);
+    if (!ok || x->calls % 2) return ok; /* the sweep follows every second call */
+    return model_sweep(x, x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10);
 }

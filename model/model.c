@@ -6,7 +6,6 @@
 
 #define GRANULE_MAX 16u
 #define MOST_BYTES ((uint64_t)256 << 10)
-#define SWEEP_BYTES 64u /* a multiple of 8 */
 
 bool model_open(struct exec *x)
 {
@@ -70,7 +69,7 @@ void model_fresh(struct exec *x, bool thoroughly)
     memset(m->alive, 0, sizeof m->alive);
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
-    m->slot_end = m->live = m->generation = m->sweep = m->sweep_at = m->refusals = m->growths = m->strangers = m->huge = 0;
+    m->slot_end = m->live = m->generation = m->sweep = m->sweep_place = m->refusals = m->growths = m->strangers = m->huge = 0;
     m->live_bytes = m->written = m->largest = 0;
 }
 
@@ -113,32 +112,32 @@ bool model_verify(struct exec *x, unsigned slot, enum rule rule)
                      "p%u, %llu bytes, has changed from byte %zu on", slot, (unsigned long long)b->request, at);
 }
 
-/* One stretch of one block. A large block takes several calls, so that each costs about the same. */
-static bool sweep_block(struct exec *x, unsigned slot, enum rule rule)
+/* The next live slot of the rotation; false if there is none near: then the next call goes on from there. */
+static inline bool next_live(struct model *m, unsigned *slot)
 {
-    struct model *m = &x->model;
-    const struct block *b = &m->blocks[slot];
-    if (b->request <= SWEEP_BYTES || b->request > PAYLOAD_WHOLE_MAX || b->unwatched) return model_verify(x, slot, rule);
-    size_t from = m->sweep_at < b->request ? m->sweep_at : 0, left = b->request - from;
-    size_t bytes = left < SWEEP_BYTES ? left : SWEEP_BYTES;
-    m->sweep_at = left > bytes ? (uint32_t)(from + bytes) : 0;
-    if (m->sweep_at) m->sweep = slot; /* not done with it */
-    exec_checked(x, rule);
-    if (payload_verify((unsigned char *)b->base + from, bytes, payload_key_at(exec_key(x, b->generation), from)) == bytes) return true;
-    return model_verify(x, slot, rule);
+    for (unsigned words = 0; words < 2; words++) {
+        uint64_t alive = m->alive[m->sweep / 64] >> m->sweep % 64;
+        *slot = m->sweep + (alive ? (unsigned)__builtin_ctzll(alive) : 0);
+        m->sweep = alive ? *slot + 1 : (m->sweep | 63) + 1;
+        if (m->sweep >= m->slot_end) m->sweep = 0;
+        if (alive) return true;
+    }
+    return false;
 }
 
 bool model_sweep(struct exec *x, enum rule rule)
 {
     struct model *m = &x->model;
-    if (!m->live) return true;
-    /* At most a few empty slots are passed over in one call: the sweep goes on from there in the next. */
-    for (unsigned i = 0; i < 4; i++) {
-        unsigned slot = m->sweep++;
-        if (m->sweep >= m->slot_end) m->sweep = 0;
-        if (m->alive[slot / 64] >> slot % 64 & 1) return sweep_block(x, slot, rule);
-    }
-    return true;
+    unsigned slot;
+    if (!m->live || !next_live(m, &slot)) return true;
+    const struct block *b = &m->blocks[slot];
+    size_t bytes = (size_t)b->request;
+    if (bytes < PAYLOAD_STRETCH || bytes > PAYLOAD_WHOLE_MAX || b->unwatched) return model_verify(x, slot, rule);
+    /* One stretch of it, so that a large block costs no more than a small one; where, is another place each time. */
+    m->sweep_place += UINT32_C(0x9E3779B9);
+    size_t at = (size_t)((uint64_t)m->sweep_place * (bytes - PAYLOAD_STRETCH + 1) >> 32);
+    exec_checked(x, rule);
+    return payload_same((const void *)b->base, at, exec_key(x, b->generation)) || model_verify(x, slot, rule);
 }
 
 static bool verify_strangers(struct exec *x)

@@ -16,8 +16,6 @@ uint64_t payload_key(uint32_t seed, uint64_t generation)
     return x ^ x >> 32;
 }
 
-uint64_t payload_key_at(uint64_t key, size_t offset) { return key + offset / sizeof key * STEP; }
-
 /* Byte i of a word as it lies in memory; and the word that begins `bytes` (below 8) into `low`, which `high` follows. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BYTE_OF(word, i) ((unsigned char)((word) >> 8 * (i)))
@@ -107,6 +105,19 @@ size_t payload_verify(const void *p, size_t n, uint64_t key)
         for (size_t i = 0; i < n; i++) wrong |= from[i] ^ BYTE_OF(key, i);
     }
     return wrong ? first_wrong(p, n, key) : n;
+}
+
+bool payload_same(const void *p, size_t at, uint64_t key)
+{
+    const unsigned char *from = (const unsigned char *)p + at;
+    lanes a, b, x, y;
+    _Static_assert(PAYLOAD_STRETCH == WIDE, "two vectors are compared");
+    lanes_at(&a, key, at);
+    lanes_at(&b, key, at + sizeof a);
+    memcpy(&x, from, sizeof x);
+    memcpy(&y, from + sizeof x, sizeof y);
+    x = (x ^ a) | (y ^ b);
+    return !(x[0] | x[1]);
 }
 
 bool payload_zero(const void *p, size_t n, size_t *at)

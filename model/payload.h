@@ -20,8 +20,9 @@ void payload_fill(void *p, size_t n, uint64_t key);
 /* Offset of the first of n bytes that is not as payload_fill wrote it; n if all are. */
 size_t payload_verify(const void *p, size_t n, uint64_t key);
 
-/* The key under which the contents from byte `offset`, a multiple of 8, on are contents of their own. */
-uint64_t payload_key_at(uint64_t key, size_t offset);
+/* Are the PAYLOAD_STRETCH bytes from byte `at` on, any one, as payload_fill wrote them? No branch depends on where. */
+#define PAYLOAD_STRETCH 32u
+bool payload_same(const void *p, size_t at, uint64_t key);
 
 /* True if and only if n bytes are zero; else *at is the offset of the first that is not. */
 bool payload_zero(const void *p, size_t n, size_t *at);
