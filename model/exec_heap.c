@@ -75,7 +75,7 @@ static bool allocated(struct exec *x, struct request *r, const struct before *be
 /* The owner writes the block; a large one is read back at once, since a page that is another page shows only so. */
 static bool take_over(struct exec *x, unsigned slot)
 {
-    bool large = x->model.blocks[slot].request >= 4096;
+    bool large = x->model.blocks[slot].usable >= 4096;
     model_write(x, slot);
     return !large || model_verify(x, slot, RULE_C1);
 }

@@ -26,6 +26,7 @@ struct exec {
     } outcome;
     uint32_t reports_seen; /* of the lender's, already judged */
     uint32_t steps_left;   /* of PROGRAM_STEPS_MAX */
+    bool rounds_compared;  /* the course notes what each call came to, or holds it against the round that was noted */
     uint64_t *history;     /* a course's memory: one word for each call of a round */
     uint32_t calls;        /* of this round */
     uint32_t contents_salt; /* changes all contents, for a round that must not depend on them (C41) */

@@ -86,16 +86,21 @@ void model_write(struct exec *x, unsigned slot)
 {
     struct model *m = &x->model;
     struct block *b = &m->blocks[slot];
-    uint64_t usable = block_usable(b), limit = x->options.request_max;
-    if (b->request > limit || !b->base) return;
-    b->generation = ++m->generation;
+    uint64_t limit = x->options.request_max;
+    /* The request is looked at only where the usable size does not settle it: it shares a word with what was just
+     * stored in pieces, and reading it now would have to wait for them. */
+    bool whole = b->usable <= PAYLOAD_WHOLE_MAX;
+    if ((!whole || b->usable > limit) && b->request > limit) return;
+    uint32_t generation = ++m->generation;
+    uint64_t key = exec_key(x, generation);
+    b->generation = generation;
     b->unwatched = false;
-    uint64_t key = exec_key(x, b->generation);
     /* Up to the usable size, because the owner may (A20); only what was requested is verified. */
-    if (usable <= PAYLOAD_WHOLE_MAX) {
-        payload_fill((void *)b->base, usable, key);
+    if (whole) {
+        payload_fill((void *)b->base, b->usable, key);
         return;
     }
+    uint64_t usable = block_usable(b);
     payload_fill_block((void *)b->base, b->request, key);
     if (usable > b->request && usable <= limit) *(volatile unsigned char *)(b->base + usable - 1) = 0x5A;
 }
@@ -195,11 +200,11 @@ void model_stranger(struct exec *x, void *p, size_t bytes)
 /* ---- Ownership ---------------------------------------------------------------------------------------------------- */
 
 /* Does a giant overlap a live block? By the blocks, and not by the bitmaps of the millions of granules that it covers. */
-static bool giant_overlaps(const struct model *m, const struct block *b, size_t bytes)
+static bool giant_overlaps(const struct model *m, uintptr_t base, size_t bytes)
 {
     for (unsigned slot = 0; slot < m->slot_end; slot++) {
         const struct block *o = &m->blocks[slot];
-        if (block_live(o) && o->base < b->base + bytes && b->base < o->base + owned_bytes(o)) return true;
+        if (block_live(o) && o->base < base + bytes && base < o->base + owned_bytes(o)) return true;
     }
     return false;
 }
@@ -290,17 +295,15 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
     uint64_t request = r->bytes < REQUEST_MAX ? r->bytes : REQUEST_MAX, owned = usable < USABLE_HUGE ? usable : request;
     exec_checked(x, r->bytes == 0 ? r->zero_rule : RULE_C7);
     if (r->slot >= m->slot_end) m->slot_end = r->slot + 1;
-    struct block now = {.base = at,
+    bool taken = owned >= SHADOW_GIANT && giant_overlaps(m, at, (size_t)owned);
+    taken = taken || !shadow_insert(&m->shadow, at, owned ? (size_t)owned : 1);
+    *b = (struct block){.base = at,
                         .request = request,
                         .align_log2 = (uint64_t)__builtin_ctzll(r->align),
                         .api = r->op->kind & 31u,
-                        .dead = true,
+                        .dead = taken,
                         .unwatched = true,
                         .usable = usable < USABLE_HUGE ? (uint32_t)usable : USABLE_HUGE};
-    bool taken = owned >= SHADOW_GIANT && giant_overlaps(m, &now, (size_t)owned);
-    taken = taken || !shadow_insert(&m->shadow, at, owned ? (size_t)owned : 1);
-    now.dead = taken;
-    *b = now;
     if (taken) return overlap(x, r, b);
     enter(m, r->slot, request);
     if (r->bytes > m->largest) m->largest = r->bytes;
