@@ -33,6 +33,8 @@ static inline void outcome(struct exec *x, const struct op *op, unsigned slot, e
     if (x->options.trace) exec_record(x, op, slot, result, p, usable, error);
 }
 
+static inline bool slot_live(const struct exec *x, unsigned slot) { return block_live(&x->model.blocks[slot]); }
+
 /* Not asked: it would cost the host more than it tells. */
 static bool too_much(struct exec *x, const struct request *r)
 {
@@ -96,8 +98,10 @@ static struct request ask(const struct op *op, unsigned slot, uint64_t bytes)
 
 /* ---- Allocations -------------------------------------------------------------------------------------------------- */
 
-static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes)
+static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t unused)
 {
+    (void)unused;
+    if (slot_live(x, slot)) return true;
     struct request r = ask(op, slot, bytes);
     if (too_much(x, &r)) return true;
     struct before before = begin(x);
@@ -108,6 +112,7 @@ static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint
 
 static bool step_calloc(struct exec *x, const struct op *op, unsigned slot, uint64_t count, uint64_t size)
 {
+    if (slot_live(x, slot)) return true;
     size_t bytes;
     bool wraps = __builtin_mul_overflow((size_t)count, (size_t)size, &bytes);
     struct request r = ask(op, slot, bytes);
@@ -143,6 +148,7 @@ static struct request ask_aligned(const struct op *op, unsigned slot, uint64_t b
 
 static bool step_aligned(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t align)
 {
+    if (slot_live(x, slot)) return true;
     bool c17 = op->kind == OP_ALIGNED_ALLOC;
     void *(*call)(void *, size_t, size_t) = c17 ? x->ops->aligned_alloc : x->ops->memalign;
     struct request r = ask_aligned(op, slot, bytes, align, c17 ? RULE_A25 : RULE_A28);
@@ -165,6 +171,7 @@ static bool step_aligned(struct exec *x, const struct op *op, unsigned slot, uin
 
 static bool step_posix_memalign(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t align)
 {
+    if (slot_live(x, slot)) return true;
     struct request r = ask_aligned(op, slot, bytes, align, RULE_A26);
     r.zero_rule = RULE_A27;
     if (!x->ops->posix_memalign) return exec_skip(x, op->kind);
@@ -245,10 +252,11 @@ static bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
     return model_verify(x, slot, RULE_A18);
 }
 
-static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t count, uint64_t size)
+static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     struct model *m = &x->model;
     bool array = op->kind == OP_REALLOCARRAY;
+    uint64_t count = array ? a : 1, size = array ? b : a;
     if (array ? !x->ops->reallocarray : !x->ops->realloc) return exec_skip(x, op->kind);
     size_t bytes;
     bool wraps = __builtin_mul_overflow((size_t)count, (size_t)size, &bytes), live = block_live(&m->blocks[slot]);
@@ -298,9 +306,11 @@ static bool same_usable(struct exec *x, const struct block *b, unsigned slot)
                      b->usable, (unsigned long long)now);
 }
 
-static bool step_free(struct exec *x, const struct op *op, unsigned slot)
+static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
 {
+    (void)unused, (void)unused2;
     struct block *b = &x->model.blocks[slot];
+    if (!block_live(b)) return true;
     void *p = (void *)b->base;
     enum op_kind kind = op->kind;
     if (!x->ops->free || (kind == OP_FREE_SIZED && !x->ops->free_sized) ||
@@ -332,8 +342,9 @@ static bool step_free(struct exec *x, const struct op *op, unsigned slot)
     return x->lender.brk == brk || model_moved_break(x, brk, NULL);
 }
 
-static bool step_free_null(struct exec *x, const struct op *op)
+static bool step_free_null(struct exec *x, const struct op *op, unsigned unused, uint64_t unused2, uint64_t unused3)
 {
+    (void)unused, (void)unused2, (void)unused3;
     if (!x->ops->free) return exec_skip(x, OP_FREE_NULL);
     x->ops->free(x->heap, NULL);
     exec_checked(x, RULE_A10);
@@ -346,8 +357,9 @@ static bool step_free_null(struct exec *x, const struct op *op)
 }
 
 /* usable_size, and that asking changes nothing (C36). */
-static bool step_usable_size(struct exec *x, const struct op *op, unsigned slot)
+static bool step_usable_size(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
 {
+    (void)unused, (void)unused2;
     struct block *b = &x->model.blocks[slot];
     if (!x->ops->usable_size) return exec_skip(x, OP_USABLE_SIZE);
     uint64_t before = exec_inside(x);
@@ -362,29 +374,29 @@ static bool step_usable_size(struct exec *x, const struct op *op, unsigned slot)
     return true;
 }
 
+static bool step_write(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
+{
+    (void)unused, (void)unused2;
+    if (!slot_live(x, slot)) return true;
+    if (!model_verify(x, slot, RULE_C10) || !take_over(x, slot)) return false;
+    outcome(x, op, slot, RESULT_VOID, (void *)x->model.blocks[slot].base, 0, 0);
+    return true;
+}
+
 bool exec_step_heap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
-    struct block *block = &x->model.blocks[slot];
-    bool live = block_live(block), ok;
-    switch ((enum op_kind)op->kind) {
-    case OP_MALLOC: ok = live || step_malloc(x, op, slot, a); break;
-    case OP_CALLOC: ok = live || step_calloc(x, op, slot, a, b); break;
-    case OP_ALIGNED_ALLOC:
-    case OP_MEMALIGN: ok = live || step_aligned(x, op, slot, a, b); break;
-    case OP_POSIX_MEMALIGN: ok = live || step_posix_memalign(x, op, slot, a, b); break;
-    case OP_REALLOC: ok = step_realloc(x, op, slot, 1, a); break;
-    case OP_REALLOCARRAY: ok = step_realloc(x, op, slot, a, b); break;
-    case OP_FREE:
-    case OP_FREE_SIZED:
-    case OP_FREE_ALIGNED_SIZED: ok = !live || step_free(x, op, slot); break;
-    case OP_FREE_NULL: ok = step_free_null(x, op); break;
-    case OP_USABLE_SIZE: ok = step_usable_size(x, op, slot); break;
-    case OP_WRITE:
-        ok = !live || (model_verify(x, slot, RULE_C10) && take_over(x, slot));
-        if (live) outcome(x, op, slot, RESULT_VOID, (void *)block->base, 0, 0);
-        break;
-    default: ok = true; break;
-    }
-    if (!ok || x->calls % 2) return ok; /* the sweep follows every second call */
-    return model_sweep(x, x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10);
+    static exec_step *const steps[OP_FREE_NULL + 1] = {[OP_MALLOC] = step_malloc,
+                                                       [OP_FREE] = step_free,
+                                                       [OP_REALLOC] = step_realloc,
+                                                       [OP_CALLOC] = step_calloc,
+                                                       [OP_ALIGNED_ALLOC] = step_aligned,
+                                                       [OP_POSIX_MEMALIGN] = step_posix_memalign,
+                                                       [OP_MEMALIGN] = step_aligned,
+                                                       [OP_REALLOCARRAY] = step_realloc,
+                                                       [OP_USABLE_SIZE] = step_usable_size,
+                                                       [OP_FREE_SIZED] = step_free,
+                                                       [OP_FREE_ALIGNED_SIZED] = step_free,
+                                                       [OP_WRITE] = step_write,
+                                                       [OP_FREE_NULL] = step_free_null};
+    return steps[op->kind](x, op, slot, a, b);
 }
