@@ -49,28 +49,30 @@ static bool too_much(struct exec *x, const struct request *r)
     return x->model.written + model_written(r->bytes) > LIVE_HOST_MAX;
 }
 
+/* A call that allocates returned NULL: the model's turn. Apart from `allocated`, so that both stay short. */
+static __attribute__((noinline)) bool refused(struct exec *x, const struct request *r)
+{
+    outcome(x, r->op, r->slot, RESULT_NULL, NULL, 0, r->error);
+    if (x->frames) return frames_refused(x, (size_t)r->bytes);
+    bool may = r->bytes == 0 && !r->impossible && (x->options.contract.zero_size != ZERO_SIZE_UNIQUE || r->injected);
+    return may || model_refused(x, r);
+}
+
 /* A call that allocates returned p: the model's turn. `moved` is false where the break's movement is no matter (realloc
  * may grow in place although there is room elsewhere). */
-static bool allocated(struct exec *x, struct request *r, const struct before *before, void *p, int error, bool moved)
+static inline bool allocated(struct exec *x, struct request *r, const struct before *before, void *p, int error, bool moved)
 {
     r->error = error;
     r->injected = x->lender.refused != before->refused;
-    const struct block *b = &x->model.blocks[r->slot];
     bool judged = moved && p && !r->impossible; /* what an impossible request needs cannot be said */
     if (x->lender.brk != before->brk && !model_moved_break(x, before->brk, judged ? r : NULL)) return false;
-    if (!p) {
-        outcome(x, r->op, r->slot, RESULT_NULL, NULL, 0, error);
-        if (x->frames) return frames_refused(x, (size_t)r->bytes);
-        if (r->bytes || r->impossible) return model_refused(x, r);
-        if (x->options.contract.zero_size != ZERO_SIZE_UNIQUE || r->injected) return true;
-        return model_refused(x, r);
-    }
+    if (!p) return refused(x, r);
     outcome(x, r->op, r->slot, RESULT_PTR, p, r->bytes, 0);
     if (r->bytes == 0 && x->options.contract.zero_size == ZERO_SIZE_NULL)
         return exec_fail(x, r->zero_rule, p, "NULL for 0 bytes, as the contract declares", "a block");
     if (!model_granted(x, r, p)) return false;
     if (x->frames && !frames_granted(x, r->slot, p, (size_t)r->bytes)) return false;
-    if (x->options.trace) exec_record(x, NULL, r->slot, RESULT_PTR, p, block_usable(b), 0);
+    if (x->options.trace) exec_record(x, NULL, r->slot, RESULT_PTR, p, block_usable(&x->model.blocks[r->slot]), 0);
     return true;
 }
 

@@ -155,7 +155,7 @@ bool model_moved_break(struct exec *x, const unsigned char *before, const struct
     bool reuses = (c->promises & PROMISE_REUSES) && (c->promises & PROMISE_EXPLAINED);
     if (!x->ops->usable_size && !c->waste_max_bytes) return true;
     if (!reuses || !r || x->lender.face.size > SCAN_MAX) return true;
-    if (++m->growths > 16 && m->growths % 16 && !x->options.thorough) return true;
+    if (++m->growths > 16 && m->growths % 64 && !x->options.thorough) return true;
     exec_checked(x, RULE_C38);
     uint64_t need = need_of(x, r), have = 0;
     if (may_have_room(x, (uintptr_t)before, need))
