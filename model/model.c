@@ -138,9 +138,10 @@ bool model_sweep(struct exec *x, enum rule rule)
     const struct block *b = &m->blocks[slot];
     size_t bytes = (size_t)b->request;
     if (bytes < PAYLOAD_STRETCH || bytes > PAYLOAD_WHOLE_MAX || b->unwatched) return model_verify(x, slot, rule);
-    /* One stretch of it, so that a large block costs no more than a small one; where, is another place each time. */
+    /* One stretch of it, so that a large block costs no more than a small one; where, is another place each time. The
+     * bytes behind the last whole word are left to the verifications of the whole block. */
     m->sweep_place += UINT32_C(0x9E3779B9);
-    size_t at = (size_t)((uint64_t)m->sweep_place * (bytes - PAYLOAD_STRETCH + 1) >> 32);
+    size_t places = (bytes - PAYLOAD_STRETCH) / 8 + 1, at = (size_t)((uint64_t)m->sweep_place * places >> 32) * 8;
     exec_checked(x, rule);
     return payload_same((const void *)b->base, at, exec_key(x, b->generation)) || model_verify(x, slot, rule);
 }

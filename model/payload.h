@@ -20,7 +20,7 @@ void payload_fill(void *p, size_t n, uint64_t key);
 /* Offset of the first of n bytes that is not as payload_fill wrote it; n if all are. */
 size_t payload_verify(const void *p, size_t n, uint64_t key);
 
-/* Are the PAYLOAD_STRETCH bytes from byte `at` on, any one, as payload_fill wrote them? No branch depends on where. */
+/* Are the PAYLOAD_STRETCH bytes from byte `at` on, a multiple of 8, as payload_fill wrote them? No branch depends on it. */
 #define PAYLOAD_STRETCH 32u
 bool payload_same(const void *p, size_t at, uint64_t key);
 
