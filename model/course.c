@@ -25,10 +25,12 @@ static bool comparable(const struct exec *x)
     return !aligned || !x->call_size2 || x->twin_distance % x->call_size2 == 0;
 }
 
+bool course_compares(const struct exec *x) { return memory_of(x) != FORGET; }
+
 bool course_remembers(struct exec *x)
 {
     enum memory memory = memory_of(x);
-    if (memory == FORGET || x->calls >= PROGRAM_STEPS_MAX) return true;
+    if (x->calls >= PROGRAM_STEPS_MAX) return true;
     bool granted = x->outcome.result == RESULT_PTR;
     uint64_t now = granted ? exec_offset(x, x->outcome.block) : NOTHING_GRANTED, then = x->history[x->calls];
     if (memory == NOTE) {

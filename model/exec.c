@@ -189,9 +189,8 @@ bool exec_fresh(struct exec *x, bool elsewhere)
 
 /* ---- One round -------------------------------------------------------------------------------------------------------- */
 
-static inline uint64_t evaluate(const struct exec *x, unsigned kind, uint64_t v, unsigned ref)
+static __attribute__((noinline)) uint64_t evaluate(const struct exec *x, unsigned kind, uint64_t v, unsigned ref)
 {
-    if (kind == SIZE_LITERAL) return (size_t)v; /* nearly always */
     switch ((enum size_kind)kind) {
     case SIZE_TOP: return (size_t)(SIZE_MAX - (size_t)v);
     case SIZE_HALF: return (size_t)((size_t)PTRDIFF_MAX + (size_t)v);
@@ -212,7 +211,8 @@ static bool step_stranger(struct exec *x, uint64_t bytes)
     return true;
 }
 
-static bool step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
+/* All operations but those of the malloc family. Apart, so that what they need does not burden every malloc. */
+static __attribute__((noinline)) bool step_other(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     switch ((enum op_kind)op->kind) {
     case OP_CHECK: return model_verify_all(x, RULE_C10) && model_inspect(x);
@@ -232,12 +232,12 @@ static bool step(struct exec *x, const struct op *op, unsigned slot, uint64_t a,
     case OP_FOREIGN_FREE:
     case OP_WRONG_SIZE_FREE:
     case OP_WRITE_AFTER_FREE: return exec_step_illegal(x, op, slot, a, b);
-    default: return exec_step_heap(x, op, slot, a, b);
+    default: return true;
     }
 }
 
-/* What must hold after any legal call. */
-static bool after_call(struct exec *x, const struct op *op)
+/* An allocator reports a misuse where there was none. */
+static bool false_report(struct exec *x, const struct op *op)
 {
     static const char *const names[REPORT_KINDS] = {
         [REPORT_BAD_FREE] = "BAD_FREE",           [REPORT_DOUBLE_FREE] = "DOUBLE_FREE",
@@ -248,37 +248,46 @@ static bool after_call(struct exec *x, const struct op *op)
         [REPORT_STACK_OVERFLOW] = "STACK_OVERFLOW", [REPORT_CORRUPT_META] = "CORRUPT_META",
         [REPORT_LEAK] = "LEAK",                   [REPORT_PANIC] = "PANIC",
         [REPORT_CONTRACT_WARN] = "CONTRACT_WARN"};
-    if (x->lender.reports != x->reports_seen) {
-        exec_checked(x, RULE_C43);
-        return exec_fail(x, RULE_C43, NULL, "no report: the call was a legal one", "%s reported by %s",
-                         names[x->lender.report], op_name(op->kind));
-    }
-    return !x->options.thorough || model_verify_most(x, x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10);
+    exec_checked(x, RULE_C43);
+    return exec_fail(x, RULE_C43, NULL, "no report: the call was a legal one", "%s reported by %s",
+                     names[x->lender.report], op_name(op->kind));
+}
+
+/* What must hold after any legal call. */
+static inline bool after_call(struct exec *x, const struct op *op)
+{
+    if (x->lender.reports != x->reports_seen) return false_report(x, op);
+    enum rule rule = x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10;
+    if (x->options.thorough) return model_verify_most(x, rule);
+    return x->calls % 2 || model_sweep(x, rule);
 }
 
 static bool run_op(struct exec *x, uint32_t index)
 {
     const struct op *op = &x->program->ops[index];
     struct exec_position *at = x->options.position;
-    unsigned slot = op->slot, kind = op->kind;
+    const bool family = op->kind <= OP_FREE_NULL; /* of malloc */
+    const bool literal = op->a_kind == SIZE_LITERAL && op->b_kind == SIZE_LITERAL; /* nearly always */
+    unsigned slot = op->slot;
+    uint64_t a = op->a, b = op->b;
     x->op_index = at->op = index;
-    at->kind = kind;
-    uint64_t step_by = (uint64_t)(int64_t)op->step, a = op->a, b = op->b;
+    at->kind = op->kind;
     for (uint32_t i = 0; i < op->count && x->steps_left; i++, x->steps_left--) {
         x->step = at->step = i;
         at->calls = at->calls + 1;
-        uint64_t va = evaluate(x, op->a_kind, a, op->ref), vb = evaluate(x, op->b_kind, b, op->ref);
-        x->call_size = va;
-        x->call_size2 = vb;
+        x->call_size = literal ? (size_t)a : evaluate(x, op->a_kind, a, op->ref);
+        x->call_size2 = literal ? (size_t)b : evaluate(x, op->b_kind, b, op->ref);
         x->outcome.result = RESULT_SKIPPED;
-        if (!step(x, op, slot, va, vb) || !after_call(x, op)) return false;
+        uint64_t va = x->call_size, vb = x->call_size2;
+        bool held = family ? exec_step_heap(x, op, slot, va, vb) : step_other(x, op, slot, va, vb);
+        if (!held || !after_call(x, op)) return false;
         if (x->outcome.result != RESULT_SKIPPED) {
             x->options.counters->operations++;
-            if (!course_remembers(x)) return false;
+            if (x->rounds_compared && !course_remembers(x)) return false;
         }
         x->calls++;
         slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS;
-        a += step_by;
+        a += (uint64_t)(int64_t)op->step;
     }
     return true;
 }
@@ -287,6 +296,7 @@ bool exec_round(struct exec *x)
 {
     const struct program *p = x->program;
     x->calls = 0;
+    x->rounds_compared = course_compares(x);
     x->steps_left = PROGRAM_STEPS_MAX;
     x->options.position->round = x->round;
     for (uint32_t i = 0; i < p->op_count; i++) {

@@ -7,7 +7,9 @@
 /* Runs x->program by its course; false if a rule was broken, or no heap could be had (then the verdict is not FAIL). */
 bool course_run(struct exec *x);
 
-/* After each call of a round: notes the outcome, or holds it against the round that was noted. */
+/* Whether this round is compared with another one; and after each call of such a round: notes the outcome, or holds it
+ * against the round that was noted. */
+bool course_compares(const struct exec *x);
 bool course_remembers(struct exec *x);
 
 /* A fresh heap of the program's geometry, at another address and with other dirt if `elsewhere`; false as course_run.

@@ -33,6 +33,8 @@ static inline void outcome(struct exec *x, const struct op *op, unsigned slot, e
     if (x->options.trace) exec_record(x, op, slot, result, p, usable, error);
 }
 
+static inline bool slot_live(const struct exec *x, unsigned slot) { return block_live(&x->model.blocks[slot]); }
+
 /* Not asked: it would cost the host more than it tells. */
 static bool too_much(struct exec *x, const struct request *r)
 {
@@ -47,35 +49,37 @@ static bool too_much(struct exec *x, const struct request *r)
     return x->model.written + model_written(r->bytes) > LIVE_HOST_MAX;
 }
 
+/* A call that allocates returned NULL: the model's turn. Apart from `allocated`, so that both stay short. */
+static __attribute__((noinline)) bool refused(struct exec *x, const struct request *r)
+{
+    outcome(x, r->op, r->slot, RESULT_NULL, NULL, 0, r->error);
+    if (x->frames) return frames_refused(x, (size_t)r->bytes);
+    bool may = r->bytes == 0 && !r->impossible && (x->options.contract.zero_size != ZERO_SIZE_UNIQUE || r->injected);
+    return may || model_refused(x, r);
+}
+
 /* A call that allocates returned p: the model's turn. `moved` is false where the break's movement is no matter (realloc
  * may grow in place although there is room elsewhere). */
-static bool allocated(struct exec *x, struct request *r, const struct before *before, void *p, int error, bool moved)
+static inline bool allocated(struct exec *x, struct request *r, const struct before *before, void *p, int error, bool moved)
 {
     r->error = error;
     r->injected = x->lender.refused != before->refused;
-    const struct block *b = &x->model.blocks[r->slot];
     bool judged = moved && p && !r->impossible; /* what an impossible request needs cannot be said */
     if (x->lender.brk != before->brk && !model_moved_break(x, before->brk, judged ? r : NULL)) return false;
-    if (!p) {
-        outcome(x, r->op, r->slot, RESULT_NULL, NULL, 0, error);
-        if (x->frames) return frames_refused(x, (size_t)r->bytes);
-        if (r->bytes || r->impossible) return model_refused(x, r);
-        if (x->options.contract.zero_size != ZERO_SIZE_UNIQUE || r->injected) return true;
-        return model_refused(x, r);
-    }
+    if (!p) return refused(x, r);
     outcome(x, r->op, r->slot, RESULT_PTR, p, r->bytes, 0);
     if (r->bytes == 0 && x->options.contract.zero_size == ZERO_SIZE_NULL)
         return exec_fail(x, r->zero_rule, p, "NULL for 0 bytes, as the contract declares", "a block");
     if (!model_granted(x, r, p)) return false;
     if (x->frames && !frames_granted(x, r->slot, p, (size_t)r->bytes)) return false;
-    if (x->options.trace) exec_record(x, NULL, r->slot, RESULT_PTR, p, block_usable(b), 0);
+    if (x->options.trace) exec_record(x, NULL, r->slot, RESULT_PTR, p, block_usable(&x->model.blocks[r->slot]), 0);
     return true;
 }
 
 /* The owner writes the block; a large one is read back at once, since a page that is another page shows only so. */
 static bool take_over(struct exec *x, unsigned slot)
 {
-    bool large = x->model.blocks[slot].request >= 4096;
+    bool large = x->model.blocks[slot].usable >= 4096;
     model_write(x, slot);
     return !large || model_verify(x, slot, RULE_C1);
 }
@@ -96,8 +100,10 @@ static struct request ask(const struct op *op, unsigned slot, uint64_t bytes)
 
 /* ---- Allocations -------------------------------------------------------------------------------------------------- */
 
-static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes)
+static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t unused)
 {
+    (void)unused;
+    if (slot_live(x, slot)) return true;
     struct request r = ask(op, slot, bytes);
     if (too_much(x, &r)) return true;
     struct before before = begin(x);
@@ -108,6 +114,7 @@ static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint
 
 static bool step_calloc(struct exec *x, const struct op *op, unsigned slot, uint64_t count, uint64_t size)
 {
+    if (slot_live(x, slot)) return true;
     size_t bytes;
     bool wraps = __builtin_mul_overflow((size_t)count, (size_t)size, &bytes);
     struct request r = ask(op, slot, bytes);
@@ -143,6 +150,7 @@ static struct request ask_aligned(const struct op *op, unsigned slot, uint64_t b
 
 static bool step_aligned(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t align)
 {
+    if (slot_live(x, slot)) return true;
     bool c17 = op->kind == OP_ALIGNED_ALLOC;
     void *(*call)(void *, size_t, size_t) = c17 ? x->ops->aligned_alloc : x->ops->memalign;
     struct request r = ask_aligned(op, slot, bytes, align, c17 ? RULE_A25 : RULE_A28);
@@ -165,6 +173,7 @@ static bool step_aligned(struct exec *x, const struct op *op, unsigned slot, uin
 
 static bool step_posix_memalign(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t align)
 {
+    if (slot_live(x, slot)) return true;
     struct request r = ask_aligned(op, slot, bytes, align, RULE_A26);
     r.zero_rule = RULE_A27;
     if (!x->ops->posix_memalign) return exec_skip(x, op->kind);
@@ -244,10 +253,11 @@ static bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
     return model_verify(x, slot, RULE_A18);
 }
 
-static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t count, uint64_t size)
+static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     struct model *m = &x->model;
     bool array = op->kind == OP_REALLOCARRAY;
+    uint64_t count = array ? a : 1, size = array ? b : a;
     if (array ? !x->ops->reallocarray : !x->ops->realloc) return exec_skip(x, op->kind);
     size_t bytes;
     bool wraps = __builtin_mul_overflow((size_t)count, (size_t)size, &bytes), live = block_live(&m->blocks[slot]);
@@ -297,9 +307,11 @@ static bool same_usable(struct exec *x, const struct block *b, unsigned slot)
                      b->usable, (unsigned long long)now);
 }
 
-static bool step_free(struct exec *x, const struct op *op, unsigned slot)
+static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
 {
+    (void)unused, (void)unused2;
     struct block *b = &x->model.blocks[slot];
+    if (!block_live(b)) return true;
     void *p = (void *)b->base;
     enum op_kind kind = op->kind;
     if (!x->ops->free || (kind == OP_FREE_SIZED && !x->ops->free_sized) ||
@@ -331,8 +343,9 @@ static bool step_free(struct exec *x, const struct op *op, unsigned slot)
     return x->lender.brk == brk || model_moved_break(x, brk, NULL);
 }
 
-static bool step_free_null(struct exec *x, const struct op *op)
+static bool step_free_null(struct exec *x, const struct op *op, unsigned unused, uint64_t unused2, uint64_t unused3)
 {
+    (void)unused, (void)unused2, (void)unused3;
     if (!x->ops->free) return exec_skip(x, OP_FREE_NULL);
     x->ops->free(x->heap, NULL);
     exec_checked(x, RULE_A10);
@@ -345,8 +358,9 @@ static bool step_free_null(struct exec *x, const struct op *op)
 }
 
 /* usable_size, and that asking changes nothing (C36). */
-static bool step_usable_size(struct exec *x, const struct op *op, unsigned slot)
+static bool step_usable_size(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
 {
+    (void)unused, (void)unused2;
     struct block *b = &x->model.blocks[slot];
     if (!x->ops->usable_size) return exec_skip(x, OP_USABLE_SIZE);
     uint64_t before = exec_inside(x);
@@ -361,28 +375,29 @@ static bool step_usable_size(struct exec *x, const struct op *op, unsigned slot)
     return true;
 }
 
+static bool step_write(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
+{
+    (void)unused, (void)unused2;
+    if (!slot_live(x, slot)) return true;
+    if (!model_verify(x, slot, RULE_C10) || !take_over(x, slot)) return false;
+    outcome(x, op, slot, RESULT_VOID, (void *)x->model.blocks[slot].base, 0, 0);
+    return true;
+}
+
 bool exec_step_heap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
-    struct block *block = &x->model.blocks[slot];
-    bool live = block_live(block), ok;
-    switch ((enum op_kind)op->kind) {
-    case OP_MALLOC: ok = live || step_malloc(x, op, slot, a); break;
-    case OP_CALLOC: ok = live || step_calloc(x, op, slot, a, b); break;
-    case OP_ALIGNED_ALLOC:
-    case OP_MEMALIGN: ok = live || step_aligned(x, op, slot, a, b); break;
-    case OP_POSIX_MEMALIGN: ok = live || step_posix_memalign(x, op, slot, a, b); break;
-    case OP_REALLOC: ok = step_realloc(x, op, slot, 1, a); break;
-    case OP_REALLOCARRAY: ok = step_realloc(x, op, slot, a, b); break;
-    case OP_FREE:
-    case OP_FREE_SIZED:
-    case OP_FREE_ALIGNED_SIZED: ok = !live || step_free(x, op, slot); break;
-    case OP_FREE_NULL: ok = step_free_null(x, op); break;
-    case OP_USABLE_SIZE: ok = step_usable_size(x, op, slot); break;
-    case OP_WRITE:
-        ok = !live || (model_verify(x, slot, RULE_C10) && take_over(x, slot));
-        if (live) outcome(x, op, slot, RESULT_VOID, (void *)block->base, 0, 0);
-        break;
-    default: ok = true; break;
-    }
-    return ok && model_sweep(x, RULE_C10);
+    static exec_step *const steps[OP_FREE_NULL + 1] = {[OP_MALLOC] = step_malloc,
+                                                       [OP_FREE] = step_free,
+                                                       [OP_REALLOC] = step_realloc,
+                                                       [OP_CALLOC] = step_calloc,
+                                                       [OP_ALIGNED_ALLOC] = step_aligned,
+                                                       [OP_POSIX_MEMALIGN] = step_posix_memalign,
+                                                       [OP_MEMALIGN] = step_aligned,
+                                                       [OP_REALLOCARRAY] = step_realloc,
+                                                       [OP_USABLE_SIZE] = step_usable_size,
+                                                       [OP_FREE_SIZED] = step_free,
+                                                       [OP_FREE_ALIGNED_SIZED] = step_free,
+                                                       [OP_WRITE] = step_write,
+                                                       [OP_FREE_NULL] = step_free_null};
+    return steps[op->kind](x, op, slot, a, b);
 }

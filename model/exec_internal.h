@@ -26,6 +26,7 @@ struct exec {
     } outcome;
     uint32_t reports_seen; /* of the lender's, already judged */
     uint32_t steps_left;   /* of PROGRAM_STEPS_MAX */
+    bool rounds_compared;  /* the course notes what each call came to, or holds it against the round that was noted */
     uint64_t *history;     /* a course's memory: one word for each call of a round */
     uint32_t calls;        /* of this round */
     uint32_t contents_salt; /* changes all contents, for a round that must not depend on them (C41) */
@@ -52,7 +53,7 @@ bool exec_maps_finish(struct exec *x);
 /* A rule is broken: records the verdict and returns false. `at` is the byte where it shows, or NULL. The two texts are
  * printf-formatted without malloc (%s %d %u %x %llu and their length modifiers); offsets only, never an address. */
 bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expected, const char *seen, ...)
-    __attribute__((format(printf, 5, 6)));
+    __attribute__((format(printf, 5, 6), cold));
 
 /* The key of the contents of this generation in this round. */
 static inline uint64_t exec_key(const struct exec *x, uint64_t generation)
@@ -72,7 +73,7 @@ static inline bool exec_skip(struct exec *x, enum op_kind kind)
 
 /* Records the call in the trace, if there is one. `block` may be NULL. */
 void exec_record(struct exec *x, const struct op *op, unsigned slot, enum result_class result, const void *block,
-                 uint64_t usable, int error);
+                 uint64_t usable, int error) __attribute__((cold));
 
 /* Pops every frame that the program left open. */
 bool exec_frames_finish(struct exec *x);

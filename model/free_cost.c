@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define BLOCKS_MAX 160u
+#define SEARCH_MIN 128L
 #define BLOCKS_MIN 96u /* with fewer, a linear search cannot be told from a branch taken */
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -83,7 +84,9 @@ bool free_cost(struct exec *x)
 {
     if (!(x->options.contract.promises & PROMISE_CONST_FREE) || !can_count()) return true;
     if (!x->ops->free || x->options.contract.backing == BACKING_HOST) return true;
-    long few = cost_among(x, 2, 16), many = cost_among(x, BLOCKS_MAX, 16);
+    long many = cost_among(x, BLOCKS_MAX, 16);
+    /* Each instruction counted costs microseconds, and a search through so many blocks takes more than these. */
+    long few = many <= SEARCH_MIN ? many : cost_among(x, 2, 16);
     model_fresh(x, false);
     if (few < 0 || many < 0) return true;
     exec_checked(x, RULE_A24);

@@ -6,7 +6,6 @@
 
 #define GRANULE_MAX 16u
 #define MOST_BYTES ((uint64_t)256 << 10)
-#define SWEEP_BYTES 64u /* a multiple of 8 */
 
 bool model_open(struct exec *x)
 {
@@ -71,7 +70,7 @@ void model_fresh(struct exec *x, bool thoroughly)
     memset(m->alive, 0, sizeof m->alive);
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
-    m->slot_end = m->live = m->generation = m->sweep = m->sweep_at = m->refusals = m->growths = m->strangers = m->huge = 0;
+    m->slot_end = m->live = m->generation = m->sweep = m->sweep_place = m->refusals = m->growths = m->strangers = m->huge = 0;
     m->live_bytes = m->written = m->largest = 0;
 }
 
@@ -88,16 +87,21 @@ void model_write(struct exec *x, unsigned slot)
 {
     struct model *m = &x->model;
     struct block *b = &m->blocks[slot];
-    uint64_t usable = block_usable(b), limit = x->options.request_max;
-    if (b->request > limit || !b->base) return;
-    b->generation = ++m->generation;
+    uint64_t limit = x->options.request_max;
+    /* The request is looked at only where the usable size does not settle it: it shares a word with what was just
+     * stored in pieces, and reading it now would have to wait for them. */
+    bool whole = b->usable <= PAYLOAD_WHOLE_MAX;
+    if ((!whole || b->usable > limit) && b->request > limit) return;
+    uint32_t generation = ++m->generation;
+    uint64_t key = exec_key(x, generation);
+    b->generation = generation;
     b->unwatched = false;
-    uint64_t key = exec_key(x, b->generation);
     /* Up to the usable size, because the owner may (A20); only what was requested is verified. */
-    if (usable <= PAYLOAD_WHOLE_MAX) {
-        payload_fill((void *)b->base, usable, key);
+    if (whole) {
+        payload_fill((void *)b->base, b->usable, key);
         return;
     }
+    uint64_t usable = block_usable(b);
     payload_fill_block((void *)b->base, b->request, key);
     if (usable > b->request && usable <= limit) ((volatile unsigned char *)b->base)[usable - 1] = 0x5A;
 }
@@ -114,32 +118,33 @@ bool model_verify(struct exec *x, unsigned slot, enum rule rule)
                      "p%u, %llu bytes, has changed from byte %zu on", slot, (unsigned long long)b->request, at);
 }
 
-/* One stretch of one block. A large block takes several calls, so that each costs about the same. */
-static bool sweep_block(struct exec *x, unsigned slot, enum rule rule)
+/* The next live slot of the rotation; false if there is none near: then the next call goes on from there. */
+static inline bool next_live(struct model *m, unsigned *slot)
 {
-    struct model *m = &x->model;
-    const struct block *b = &m->blocks[slot];
-    if (b->request <= SWEEP_BYTES || b->request > PAYLOAD_WHOLE_MAX || b->unwatched) return model_verify(x, slot, rule);
-    size_t from = m->sweep_at < b->request ? m->sweep_at : 0, left = b->request - from;
-    size_t bytes = left < SWEEP_BYTES ? left : SWEEP_BYTES;
-    m->sweep_at = left > bytes ? (uint32_t)(from + bytes) : 0;
-    if (m->sweep_at) m->sweep = slot; /* not done with it */
-    exec_checked(x, rule);
-    if (payload_verify((unsigned char *)b->base + from, bytes, payload_key_at(exec_key(x, b->generation), from)) == bytes) return true;
-    return model_verify(x, slot, rule);
+    for (unsigned words = 0; words < 2; words++) {
+        uint64_t alive = m->alive[m->sweep / 64] >> m->sweep % 64;
+        *slot = m->sweep + (alive ? (unsigned)__builtin_ctzll(alive) : 0);
+        m->sweep = alive ? *slot + 1 : (m->sweep | 63) + 1;
+        if (m->sweep >= m->slot_end) m->sweep = 0;
+        if (alive) return true;
+    }
+    return false;
 }
 
 bool model_sweep(struct exec *x, enum rule rule)
 {
     struct model *m = &x->model;
-    if (!m->live) return true;
-    /* At most a few empty slots are passed over in one call: the sweep goes on from there in the next. */
-    for (unsigned i = 0; i < 4; i++) {
-        unsigned slot = m->sweep++;
-        if (m->sweep >= m->slot_end) m->sweep = 0;
-        if (m->alive[slot / 64] >> slot % 64 & 1) return sweep_block(x, slot, rule);
-    }
-    return true;
+    unsigned slot;
+    if (!m->live || !next_live(m, &slot)) return true;
+    const struct block *b = &m->blocks[slot];
+    size_t bytes = (size_t)b->request;
+    if (bytes < PAYLOAD_STRETCH || bytes > PAYLOAD_WHOLE_MAX || b->unwatched) return model_verify(x, slot, rule);
+    /* One stretch of it, so that a large block costs no more than a small one; where, is another place each time. The
+     * bytes behind the last whole word are left to the verifications of the whole block. */
+    m->sweep_place += UINT32_C(0x9E3779B9);
+    size_t places = (bytes - PAYLOAD_STRETCH) / 8 + 1, at = (size_t)((uint64_t)m->sweep_place * places >> 32) * 8;
+    exec_checked(x, rule);
+    return payload_same((const void *)b->base, at, exec_key(x, b->generation)) || model_verify(x, slot, rule);
 }
 
 static bool verify_strangers(struct exec *x)
@@ -197,11 +202,11 @@ void model_stranger(struct exec *x, void *p, size_t bytes)
 /* ---- Ownership ---------------------------------------------------------------------------------------------------- */
 
 /* Does a giant overlap a live block? By the blocks, and not by the bitmaps of the millions of granules that it covers. */
-static bool giant_overlaps(const struct model *m, const struct block *b, size_t bytes)
+static bool giant_overlaps(const struct model *m, uintptr_t base, size_t bytes)
 {
     for (unsigned slot = 0; slot < m->slot_end; slot++) {
         const struct block *o = &m->blocks[slot];
-        if (block_live(o) && o->base < b->base + bytes && b->base < o->base + owned_bytes(o)) return true;
+        if (block_live(o) && o->base < base + bytes && base < o->base + owned_bytes(o)) return true;
     }
     return false;
 }
@@ -292,17 +297,15 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
     uint64_t request = r->bytes < REQUEST_MAX ? r->bytes : REQUEST_MAX, owned = usable < USABLE_HUGE ? usable : request;
     exec_checked(x, r->bytes == 0 ? r->zero_rule : RULE_C7);
     if (r->slot >= m->slot_end) m->slot_end = r->slot + 1;
-    struct block now = {.base = at,
+    bool taken = owned >= SHADOW_GIANT && giant_overlaps(m, at, (size_t)owned);
+    taken = taken || !shadow_insert(&m->shadow, at, owned ? (size_t)owned : 1);
+    *b = (struct block){.base = at,
                         .request = request,
                         .align_log2 = (uint64_t)__builtin_ctzll(r->align),
                         .api = r->op->kind & 31u,
-                        .dead = true,
+                        .dead = taken,
                         .unwatched = true,
                         .usable = usable < USABLE_HUGE ? (uint32_t)usable : USABLE_HUGE};
-    bool taken = owned >= SHADOW_GIANT && giant_overlaps(m, &now, (size_t)owned);
-    taken = taken || !shadow_insert(&m->shadow, at, owned ? (size_t)owned : 1);
-    now.dead = taken;
-    *b = now;
     if (taken) return overlap(x, r, b);
     enter(m, r->slot, request);
     if (r->bytes > m->largest) m->largest = r->bytes;

@@ -46,7 +46,7 @@ struct model {
     uint64_t written;     /* and as much of them as is written */
     uint32_t generation;
     uint32_t sweep;       /* slot that the rotating sweep looks at next, */
-    uint32_t sweep_at;    /* and the byte of its block where it goes on */
+    uint32_t sweep_place; /* and where in the block it looked last, as a fraction of 2^32 */
     uint32_t refusals;    /* in this run */
     uint64_t largest;     /* request granted in this run */
     uint32_t huge;        /* requests beyond HUGE_BYTES made of the host in this run */
@@ -102,7 +102,7 @@ void model_stranger(struct exec *x, void *p, size_t bytes);
 /* Contents: the owner writes all of a block anew; verifies it (false: the verdict names `rule`). */
 void model_write(struct exec *x, unsigned slot);
 bool model_verify(struct exec *x, unsigned slot, enum rule rule);
-/* The next block of the rotating sweep, and every live block. */
+/* A stretch of the next block of the rotating sweep, and every live block. */
 bool model_sweep(struct exec *x, enum rule rule);
 bool model_verify_all(struct exec *x, enum rule rule);
 /* The same, but of large live sets a part, which goes around from call to call. */

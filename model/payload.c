@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#define STEP UINT64_C(0x9E3779B97F4A7C15) /* odd, no byte of it repeats: neighbouring words differ in every byte */
 #define LANES 2u
 #define WIDE (2 * LANES * sizeof(uint64_t))
 
@@ -16,8 +15,6 @@ uint64_t payload_key(uint32_t seed, uint64_t generation)
     return x ^ x >> 32;
 }
 
-uint64_t payload_key_at(uint64_t key, size_t offset) { return key + offset / sizeof key * STEP; }
-
 /* Byte i of a word as it lies in memory; and the word that begins `bytes` (below 8) into `low`, which `high` follows. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BYTE_OF(word, i) ((unsigned char)((word) >> 8 * (i)))
@@ -27,52 +24,54 @@ uint64_t payload_key_at(uint64_t key, size_t offset) { return key + offset / siz
 #define JOIN(low, high, bytes) ((low) << 8 * (bytes) | (high) >> (63 - 8 * (bytes)) >> 1)
 #endif
 
-/* What lies at byte `at` of the contents. A range of no round length is done from both ends, over bytes in its middle
- * that are then done twice: so its length costs few branches, and random ones are mispredicted by every processor. */
+/* The key of what begins at byte `at`, a multiple of 8; and the word that lies at any byte. */
+static inline uint64_t key_at(uint64_t key, size_t at) { return key + at / sizeof key * PAYLOAD_STEP; }
+
 static inline uint64_t word_at(uint64_t key, size_t at)
 {
-    const unsigned into = at % sizeof key;
-    const uint64_t low = key + at / sizeof key * STEP;
-    return JOIN(low, low + STEP, into);
+    const uint64_t low = key_at(key, at);
+    return JOIN(low, low + PAYLOAD_STEP, at % sizeof key);
 }
 
-/* Through a pointer, because 32-bit x86 has no way to return a vector without SSE. */
-static inline void lanes_at(lanes *l, uint64_t key, size_t at)
-{
-    const unsigned into = at % sizeof key;
-    const uint64_t k = key + at / sizeof key * STEP;
-    const lanes low = {k, k + STEP}, high = low + STEP;
-    *l = JOIN(low, high, into);
-}
+/* A range of no round length is done from both ends, over bytes in its middle that are then done twice: so its length
+ * costs few branches, and random ones are mispredicted by every processor. Where the last whole vectors begin: */
+static inline size_t last_wide(size_t n) { return (n - WIDE) / sizeof(uint64_t) * sizeof(uint64_t); }
 
 void payload_fill(void *p, size_t n, uint64_t key)
 {
-    unsigned char *to = p, *end = to + n;
-    if (n >= sizeof(lanes)) {
-        lanes a = {key, key + STEP}, b = a + 2 * STEP;
-        for (; (size_t)(end - to) > WIDE; to += WIDE, a += 4 * STEP, b += 4 * STEP) {
-            memcpy(to, &a, sizeof a);
-            memcpy(to + sizeof a, &b, sizeof b);
+    unsigned char *to = p;
+    if (n >= WIDE) {
+        const size_t last = last_wide(n);
+        const uint64_t k = key_at(key, last);
+        lanes a = {key, key + PAYLOAD_STEP}, b = a + 2 * PAYLOAD_STEP;
+        for (size_t at = 0; at < last; at += WIDE, a += 4 * PAYLOAD_STEP, b += 4 * PAYLOAD_STEP) {
+            memcpy(to + at, &a, sizeof a);
+            memcpy(to + at + sizeof a, &b, sizeof b);
         }
-        size_t last = n > WIDE ? n - WIDE : 0;
-        lanes_at(&a, key, last);
-        lanes_at(&b, key, n - sizeof b);
-        memcpy((unsigned char *)p + last, &a, sizeof a);
-        memcpy(end - sizeof b, &b, sizeof b);
-    } else if (n >= sizeof key) {
-        uint64_t last = word_at(key, n - sizeof key);
+        a = (lanes){k, k + PAYLOAD_STEP};
+        b = a + 2 * PAYLOAD_STEP;
+        memcpy(to + last, &a, sizeof a);
+        memcpy(to + last + sizeof a, &b, sizeof b);
+    } else if (n >= sizeof(lanes)) {
+        const uint64_t second = key + PAYLOAD_STEP, third = word_at(key, n - 2 * sizeof key);
         memcpy(to, &key, sizeof key);
-        memcpy(end - sizeof last, &last, sizeof last);
+        memcpy(to + sizeof key, &second, sizeof second);
+        memcpy(to + n - 2 * sizeof third, &third, sizeof third);
+    } else if (n >= sizeof key) {
+        memcpy(to, &key, sizeof key);
     } else {
         for (size_t i = 0; i < n; i++) to[i] = BYTE_OF(key, i);
+        return;
     }
+    const uint64_t last = word_at(key, n - sizeof key);
+    memcpy(to + n - sizeof last, &last, sizeof last);
 }
 
 /* The first wrong byte of a range that is known to hold one. */
 static size_t first_wrong(const unsigned char *p, size_t n, uint64_t key)
 {
     for (size_t i = 0; i < n; i++) {
-        uint64_t word = key + i / sizeof key * STEP;
+        uint64_t word = key + i / sizeof key * PAYLOAD_STEP;
         unsigned char bytes[sizeof word];
         memcpy(bytes, &word, sizeof word);
         if (p[i] != bytes[i % sizeof word]) return i;
@@ -80,33 +79,56 @@ static size_t first_wrong(const unsigned char *p, size_t n, uint64_t key)
     return n;
 }
 
+static inline uint64_t word_differs(const unsigned char *p, uint64_t word)
+{
+    uint64_t seen;
+    memcpy(&seen, p, sizeof seen);
+    return seen ^ word;
+}
+
+/* Not 0 in the lanes that differ. Through a pointer, because 32-bit x86 cannot return a vector without SSE. */
+static inline void wide_differs(lanes *bad, const unsigned char *p, const lanes *a, const lanes *b)
+{
+    lanes x, y;
+    memcpy(&x, p, sizeof x);
+    memcpy(&y, p + sizeof x, sizeof y);
+    *bad |= (x ^ *a) | (y ^ *b);
+}
+
 size_t payload_verify(const void *p, size_t n, uint64_t key)
 {
-    const unsigned char *from = p, *end = from + n;
+    const unsigned char *from = p;
     uint64_t wrong = 0;
-    if (n >= sizeof(lanes)) {
-        lanes a = {key, key + STEP}, b = a + 2 * STEP, bad = {0, 0}, x, y;
-        for (; (size_t)(end - from) > WIDE; from += WIDE, a += 4 * STEP, b += 4 * STEP) {
-            memcpy(&x, from, sizeof x);
-            memcpy(&y, from + sizeof x, sizeof y);
-            bad |= (x ^ a) | (y ^ b);
-        }
-        size_t last = n > WIDE ? n - WIDE : 0;
-        lanes_at(&a, key, last);
-        lanes_at(&b, key, n - sizeof b);
-        memcpy(&x, (const unsigned char *)p + last, sizeof x);
-        memcpy(&y, end - sizeof y, sizeof y);
-        bad |= (x ^ a) | (y ^ b);
+    if (n >= WIDE) {
+        const size_t last = last_wide(n);
+        const uint64_t k = key_at(key, last);
+        lanes a = {key, key + PAYLOAD_STEP}, b = a + 2 * PAYLOAD_STEP, bad = {0, 0};
+        for (size_t at = 0; at < last; at += WIDE, a += 4 * PAYLOAD_STEP, b += 4 * PAYLOAD_STEP) wide_differs(&bad, from + at, &a, &b);
+        a = (lanes){k, k + PAYLOAD_STEP};
+        b = a + 2 * PAYLOAD_STEP;
+        wide_differs(&bad, from + last, &a, &b);
         wrong = bad[0] | bad[1];
+    } else if (n >= sizeof(lanes)) {
+        wrong = word_differs(from, key) | word_differs(from + sizeof key, key + PAYLOAD_STEP) |
+                word_differs(from + n - 2 * sizeof key, word_at(key, n - 2 * sizeof key));
     } else if (n >= sizeof key) {
-        uint64_t first, last;
-        memcpy(&first, from, sizeof first);
-        memcpy(&last, end - sizeof last, sizeof last);
-        wrong = (first ^ key) | (last ^ word_at(key, n - sizeof key));
+        wrong = word_differs(from, key);
     } else {
         for (size_t i = 0; i < n; i++) wrong |= from[i] ^ BYTE_OF(key, i);
+        return wrong ? first_wrong(p, n, key) : n;
     }
+    wrong |= word_differs(from + n - sizeof key, word_at(key, n - sizeof key));
     return wrong ? first_wrong(p, n, key) : n;
+}
+
+bool payload_same(const void *p, size_t at, uint64_t key)
+{
+    const uint64_t k = key_at(key, at);
+    const lanes a = {k, k + PAYLOAD_STEP}, b = a + 2 * PAYLOAD_STEP;
+    lanes bad = {0, 0};
+    _Static_assert(PAYLOAD_STRETCH == WIDE, "two vectors are compared");
+    wide_differs(&bad, (const unsigned char *)p + at, &a, &b);
+    return !(bad[0] | bad[1]);
 }
 
 bool payload_zero(const void *p, size_t n, size_t *at)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PAYLOAD_STEP UINT64_C(0x9E3779B97F4A7C15) /* odd, no byte of it repeats: neighbouring words differ in every byte */
+
 /* The key of the generation-th contents written in a run with this seed. */
 uint64_t payload_key(uint32_t seed, uint64_t generation);
 
@@ -20,8 +22,9 @@ void payload_fill(void *p, size_t n, uint64_t key);
 /* Offset of the first of n bytes that is not as payload_fill wrote it; n if all are. */
 size_t payload_verify(const void *p, size_t n, uint64_t key);
 
-/* The key under which the contents from byte `offset`, a multiple of 8, on are contents of their own. */
-uint64_t payload_key_at(uint64_t key, size_t offset);
+/* Are the PAYLOAD_STRETCH bytes from byte `at` on, a multiple of 8, as payload_fill wrote them? No branch depends on it. */
+#define PAYLOAD_STRETCH 32u
+bool payload_same(const void *p, size_t at, uint64_t key);
 
 /* True if and only if n bytes are zero; else *at is the offset of the first that is not. */
 bool payload_zero(const void *p, size_t n, size_t *at);

@@ -110,7 +110,7 @@ static bool explained(struct exec *x, const struct request *r)
                          "NULL for %llu bytes of %zu", (unsigned long long)r->bytes, f->size);
     }
     /* Scanning costs in proportion to the heap: the first refusals of a run, then a sample. */
-    if (f->size > SCAN_MAX || (m->refusals > 8 && m->refusals % 4 && !x->options.thorough)) return true;
+    if (f->size > SCAN_MAX || (m->refusals > 8 && m->refusals % 16 && !x->options.thorough)) return true;
     uintptr_t limit = (uintptr_t)f->base + f->size;
     if (!x->ops->usable_size && !c->waste_max_bytes) return true; /* what blocks take is not known */
     uint64_t need = need_of(x, r), have = 0;
@@ -136,9 +136,9 @@ bool model_refused(struct exec *x, const struct request *r)
     if (!r->impossible && !r->injected && !explained(x, r)) return false;
     if (block_live(&m->blocks[r->slot]) && !model_verify(x, r->slot, RULE_A16)) return false; /* a realloc's own block */
     /* A refusal leaves everybody as he was. Everybody is looked at after the first ones, then ever more rarely: a program
-     * that fills the heap is refused hundreds of times. */
+     * that fills the heap is refused hundreds of times. In between, the sweep after every call looks at one. */
     bool all = !(m->refusals & (m->refusals - 1));
-    return all ? model_verify_all(x, RULE_A8) : model_sweep(x, RULE_A8);
+    return !all || model_verify_all(x, RULE_A8);
 }
 
 /* A block that reaches above the break, if there is one. */
@@ -163,7 +163,7 @@ bool model_moved_break(struct exec *x, const unsigned char *before, const struct
     bool reuses = (c->promises & PROMISE_REUSES) && (c->promises & PROMISE_EXPLAINED);
     if (!x->ops->usable_size && !c->waste_max_bytes) return true;
     if (!reuses || !r || x->lender.face.size > SCAN_MAX) return true;
-    if (++m->growths > 16 && m->growths % 4 && !x->options.thorough) return true;
+    if (++m->growths > 16 && m->growths % 64 && !x->options.thorough) return true;
     exec_checked(x, RULE_C38);
     uint64_t need = need_of(x, r), have = 0;
     if (may_have_room(x, (uintptr_t)before, need))

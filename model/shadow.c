@@ -12,6 +12,8 @@
 #define WORD_BITS 64u
 
 static size_t bitmap_bytes(const struct shadow *s) { return (CHUNK_BYTES >> s->granule_log2) / 8; }
+/* All bitmaps, and one word more: a span always has a second one. */
+static size_t arena_bytes(const struct shadow *s) { return CHUNKS_MAX * bitmap_bytes(s) + sizeof(uint64_t); }
 
 static void *take(size_t bytes)
 {
@@ -23,7 +25,7 @@ bool shadow_open(struct shadow *s, size_t granule_bytes)
 {
     *s = (struct shadow){.granule_log2 = (unsigned)__builtin_ctzll(granule_bytes)};
     s->table = take(TABLE_SIZE * sizeof *s->table);
-    s->arena = take(CHUNKS_MAX * bitmap_bytes(s));
+    s->arena = take(arena_bytes(s));
     if (s->table && s->arena) return true;
     shadow_close(s);
     errno = ENOMEM;
@@ -33,7 +35,7 @@ bool shadow_open(struct shadow *s, size_t granule_bytes)
 void shadow_close(struct shadow *s)
 {
     if (s->table) munmap(s->table, TABLE_SIZE * sizeof *s->table);
-    if (s->arena) munmap(s->arena, CHUNKS_MAX * bitmap_bytes(s));
+    if (s->arena) munmap(s->arena, arena_bytes(s));
     *s = (struct shadow){0};
 }
 
@@ -133,33 +135,40 @@ static bool meets_giant(const struct shadow *s, uintptr_t at, uintptr_t end)
     return false;
 }
 
-/* The word that holds all granules of [at, end], and which of its bits they are; NULL if there is more than one. The usual
- * case, for blocks up to some hundred bytes. */
-static inline uint64_t *one_word(struct shadow *s, uintptr_t at, uintptr_t end, uint64_t *mask)
+/* A range of at most 64 granules lies in two neighbouring words, wherever it begins; both are always looked at, because a
+ * branch on whether it needs the second would be mispredicted for half of all blocks. `low` and `high` are its bits. */
+struct span {
+    uint64_t *words, low, high;
+};
+
+/* False if the range is longer, or lies in two chunks: then it is walked. */
+static inline bool span_of(struct shadow *s, uintptr_t at, uintptr_t end, struct span *span)
 {
-    const unsigned word_log2 = s->granule_log2 + 6;
-    if (at >> word_log2 != end >> word_log2) return NULL;
-    uint64_t *bits = bits_of(s, at);
-    if (!bits) return NULL;
-    unsigned first = at >> s->granule_log2 & (WORD_BITS - 1), last = end >> s->granule_log2 & (WORD_BITS - 1);
-    *mask = ~UINT64_C(0) >> (WORD_BITS - 1 - (last - first)) << first;
-    return bits + ((at & (CHUNK_BYTES - 1)) >> word_log2);
+    size_t more = (end >> s->granule_log2) - (at >> s->granule_log2);
+    if (more >= WORD_BITS || at >> CHUNK_LOG2 != end >> CHUNK_LOG2) return false;
+    uint64_t *bits = bits_of(s, at), granules = ~UINT64_C(0) >> (WORD_BITS - 1 - more);
+    size_t first = (at & (CHUNK_BYTES - 1)) >> s->granule_log2, shift = first % WORD_BITS;
+    *span = (struct span){.words = bits + first / WORD_BITS,
+                          .low = granules << shift,
+                          .high = granules >> (WORD_BITS - 1 - shift) >> 1};
+    return bits;
 }
 
 bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
 {
     uintptr_t end = at + bytes - 1;
+    struct span span;
     if (s->giant_count && meets_giant(s, at, end)) return false;
+    if (span_of(s, at, end, &span)) {
+        if ((span.words[0] & span.low) | (span.words[1] & span.high)) return false;
+        span.words[0] |= span.low;
+        span.words[1] |= span.high;
+        return true;
+    }
     if (bytes >= SHADOW_GIANT) {
         if (s->giant_count == SHADOW_GIANTS_MAX) return true; /* not watched: missed overlaps rather than false ones */
         s->giants[s->giant_count].from = at;
         s->giants[s->giant_count++].to = end;
-        return true;
-    }
-    uint64_t mask, *word = one_word(s, at, end, &mask);
-    if (word) {
-        if (*word & mask) return false;
-        *word |= mask;
         return true;
     }
     return chunks(s, at, end, TEST) && chunks(s, at, end, SET);
@@ -167,12 +176,15 @@ bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
 
 void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes)
 {
+    uintptr_t end = at + bytes - 1;
+    struct span span;
+    if (span_of(s, at, end, &span)) {
+        span.words[0] &= ~span.low;
+        span.words[1] &= ~span.high;
+        return;
+    }
     if (bytes < SHADOW_GIANT) {
-        uint64_t mask, *word = one_word(s, at, at + bytes - 1, &mask);
-        if (word)
-            *word &= ~mask;
-        else
-            chunks(s, at, at + bytes - 1, CLEAR);
+        chunks(s, at, end, CLEAR);
         return;
     }
     for (unsigned i = 0; i < s->giant_count; i++)
