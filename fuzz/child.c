@@ -186,7 +186,14 @@ static void autopsy(struct child *c, int status, struct child_result *r)
         posthumous(c, RULE_EXIT, r, seen);
         return;
     }
-    int signal_number = r->signal_number = WTERMSIG(status);
+    int signal_number = WTERMSIG(status);
+    if (signal_number == SIGKILL || signal_number == SIGTERM) { /* no fault raises these: somebody sent them */
+        r->verdict = (struct verdict){.kind = VERDICT_ERROR};
+        snprintf(r->verdict.seen, sizeof r->verdict.seen,
+                 "the process under test was killed from outside (signal %d); is memory short?", signal_number);
+        return;
+    }
+    r->signal_number = signal_number;
     enum op_kind kind = (enum op_kind)j->position.kind;
     const char *name = signal_name(signal_number);
     snprintf(seen, sizeof seen, "signal %d (%s)", signal_number, name ? name : "no name");
