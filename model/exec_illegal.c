@@ -83,7 +83,7 @@ bool exec_step_illegal(struct exec *x, const struct op *op, unsigned slot, uint6
     case OP_DOUBLE_FREE: return !bad_frees || !freed || bad_free(x, op, slot, (void *)block->base);
     case OP_INTERIOR_FREE:
         if (!bad_frees || !live || block->request < 2 || block->unwatched) return true;
-        return bad_free(x, op, slot, (void *)(block->base + 1 + a % (block->request - 1)));
+        return bad_free(x, op, slot, (void *)(block->base + 1 + (uintptr_t)(a % (block->request - 1))));
     case OP_FOREIGN_FREE: return !bad_frees || bad_free(x, op, slot, (unsigned char *)x->history + 64 + a % 4096);
     case OP_WRONG_SIZE_FREE:
         if (!(promises & PROMISE_DETECTS_SIZE) || !x->ops->free_sized || !live) return true;

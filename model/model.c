@@ -102,7 +102,7 @@ void model_write(struct exec *x, unsigned slot)
     }
     uint64_t usable = block_usable(b);
     payload_fill_block((void *)b->base, b->request, key);
-    if (usable > b->request && usable <= limit) *(volatile unsigned char *)(b->base + usable - 1) = 0x5A;
+    if (usable > b->request && usable <= limit) *(volatile unsigned char *)(b->base + (uintptr_t)usable - 1) = 0x5A;
 }
 
 bool model_verify(struct exec *x, unsigned slot, enum rule rule)
