@@ -3,8 +3,8 @@
  * A churn: 256 slots, each pair frees the block of a random one and allocates there again, 1 to 512 bytes. The checked
  * side is a program run by exec; the raw side makes the same calls in the same order, of the same operations, on memory
  * from a lender like exec's. Both include a fresh heap and freeing everything in the end. Exec judges alignment, overlap,
- * place and usable size of each block, fills all of it, verifies all of it before its free, and after each call verifies
- * one more block of the rotating sweep.
+ * place and usable size of each block, fills all of it, verifies all of it before its free, and after every second call
+ * verifies a stretch of one more block of the rotating sweep.
  */
 #include "bench.h"
 
