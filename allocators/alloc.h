@@ -110,24 +110,24 @@ enum realloc_zero {
 
 /* Promises beyond the C standard. Each is a rule that the model enforces only where the bit is set. */
 enum alloc_promise {
-    PROMISE_ALIGN_SMALL = 1 << 0,     /* A2 in C11's words: align_min also for sizes below it (else C23's rule) */
-    PROMISE_ERRNO = 1 << 1,           /* A6, A16, A19: a refusal sets errno to ENOMEM (POSIX) */
-    PROMISE_FREE_ERRNO = 1 << 2,      /* A12: free leaves errno alone (POSIX.1-2024) */
-    PROMISE_ALIGN_CHECKED = 1 << 3,   /* A25: aligned_alloc refuses an alignment that is no power of two (C17) */
-    PROMISE_MERGES = 1 << 4,          /* A24, C24, C27, C40: free neighbours are one block before a request is refused */
-    PROMISE_EXPLAINED = 1 << 5,       /* C31: refuses only what fits no gap; the bytes below are exact. On the host:
+    PROMISE_ALIGN_SMALL = 1 << 0,   /* A2 in C11's words: align_min also for sizes below it (else C23's rule) */
+    PROMISE_ERRNO = 1 << 1,         /* A6, A16, A19: a refusal sets errno to ENOMEM (POSIX) */
+    PROMISE_FREE_ERRNO = 1 << 2,    /* A12: free leaves errno alone (POSIX.1-2024) */
+    PROMISE_ALIGN_CHECKED = 1 << 3, /* A25: aligned_alloc refuses an alignment that is no power of two (C17) */
+    PROMISE_MERGES = 1 << 4,        /* A24, C24, C27, C40: free neighbours are one block before a request is refused */
+    PROMISE_EXPLAINED = 1 << 5,     /* C31: refuses only what fits no gap; the bytes below are exact. On the host:
                                          no arena of its own limits it */
-    PROMISE_REUSES = 1 << 6,          /* C38: asks its backing for more only when no free block fits */
-    PROMISE_STEADY = 1 << 7,          /* C39: a repeated cycle needs no more memory than its second round */
-    PROMISE_CONST_FREE = 1 << 8,      /* A24: free takes constant time, however many blocks are free */
-    PROMISE_DETERMINISTIC = 1 << 9,   /* C37, C41: same calls, same offsets, whatever the addresses and the contents */
+    PROMISE_REUSES = 1 << 6,        /* C38: asks its backing for more only when no free block fits */
+    PROMISE_STEADY = 1 << 7,        /* C39: a repeated cycle needs no more memory than its second round */
+    PROMISE_CONST_FREE = 1 << 8,    /* A24: free takes constant time, however many blocks are free */
+    PROMISE_DETERMINISTIC = 1 << 9, /* C37, C41: same calls, same offsets, whatever the addresses and the contents */
     PROMISE_DETECTS_BAD_FREE = 1 << 10, /* A11, C43: a bad free is reported and changes nothing (illegal mode) */
-    PROMISE_DETECTS_SIZE = 1 << 11,   /* A21, A22: a wrong size given to free_sized is reported and changes nothing */
-    PROMISE_SPLITS = 1 << 12,         /* A23: a remainder that can hold a header and block_min bytes stays free */
-    PROMISE_TRUSTS_ZERO = 1 << 13,    /* not a duty but a need: fresh memory must read as zero for this allocator */
-    PROMISE_FRAMES = 1 << 14,         /* A30-A34: blocks live until their frame is popped, newer below older */
-    PROMISE_DETECTS_WRITES = 1 << 15, /* A13: a write to freed memory is reported at the latest by check() */
-    PROMISE_DRAINS = 1 << 16,         /* C24: when everything is freed, the heap decides as a fresh one would */
+    PROMISE_DETECTS_SIZE = 1 << 11,     /* A21, A22: a wrong size given to free_sized is reported and changes nothing */
+    PROMISE_SPLITS = 1 << 12,           /* A23: a remainder that can hold a header and block_min bytes stays free */
+    PROMISE_TRUSTS_ZERO = 1 << 13,      /* not a duty but a need: fresh memory must read as zero for this allocator */
+    PROMISE_FRAMES = 1 << 14,           /* A30-A34: blocks live until their frame is popped, newer below older */
+    PROMISE_DETECTS_WRITES = 1 << 15,   /* A13: a write to freed memory is reported at the latest by check() */
+    PROMISE_DRAINS = 1 << 16,           /* C24: when everything is freed, the heap decides as a fresh one would */
 };
 
 struct alloc_contract {
@@ -136,14 +136,14 @@ struct alloc_contract {
     size_t align_max;          /* bytes, power of two: aligned requests up to here are served while memory lasts */
     enum zero_size zero_size;
     enum realloc_zero realloc_zero;
-    unsigned promises;         /* enum alloc_promise, or-ed */
-    size_t header_bytes;       /* C31: of records before each payload */
-    size_t block_min_bytes;    /* C31, A23: the smallest payload that is ever set aside */
-    size_t overhead_bytes;     /* C31: of records at the two ends of the memory lent, and of aligning them */
-    size_t waste_max_bytes;    /* C28: usable size exceeds the request by no more than this; 0: nothing is promised */
-    size_t size_min_bytes;     /* init may refuse a backing smaller than this */
-    size_t size_max_bytes;     /* no larger backing is lent, as where init has to touch all of it; 0: any size */
-    size_t request_max_bytes;  /* C31: larger requests are refused by design, as by a pool; 0: no such bound */
+    unsigned promises;        /* enum alloc_promise, or-ed */
+    size_t header_bytes;      /* C31: of records before each payload */
+    size_t block_min_bytes;   /* C31, A23: the smallest payload that is ever set aside */
+    size_t overhead_bytes;    /* C31: of records at the two ends of the memory lent, and of aligning them */
+    size_t waste_max_bytes;   /* C28: usable size exceeds the request by no more than this; 0: nothing is promised */
+    size_t size_min_bytes;    /* init may refuse a backing smaller than this */
+    size_t size_max_bytes;    /* no larger backing is lent, as where init has to touch all of it; 0: any size */
+    size_t request_max_bytes; /* C31: larger requests are refused by design, as by a pool; 0: no such bound */
 };
 
 /* ---- What an allocator shows of its inside (optional) ------------------------------------------------------------ */
@@ -170,7 +170,7 @@ struct alloc_stats {
 /* ---- Mapping flags of the mapping group (A43-A48) ----------------------------------------------------------------- */
 
 enum map_flags {
-    MAPPING_SHARED = 1 << 0,    /* exactly one of SHARED and PRIVATE is required */
+    MAPPING_SHARED = 1 << 0, /* exactly one of SHARED and PRIVATE is required */
     MAPPING_PRIVATE = 1 << 1,
     MAPPING_ANONYMOUS = 1 << 2, /* else of file number `file` */
     MAPPING_FIXED = 1 << 3,     /* at exactly `address`, replacing what is there */

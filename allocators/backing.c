@@ -11,16 +11,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SMALL_PAGES 64u                        /* up to here a span is kept for each number of pages */
-#define DIRT_BYTES_MAX ((size_t)16 << 20)      /* larger heaps start as zeros whatever the dirt asked for */
+#define SMALL_PAGES 64u                   /* up to here a span is kept for each number of pages */
+#define DIRT_BYTES_MAX ((size_t)16 << 20) /* larger heaps start as zeros whatever the dirt asked for */
 /* Where to look for address space: at the same places in every run, whatever addresses the host has randomised. What an
  * alignment finds in a heap depends on its address, and reports must not. */
-#define LOW_FIRST ((uintptr_t)0x20000000)      /* below 4 GiB, */
-#define LOW_STEP ((uintptr_t)0x01010000)       /* in steps that are no power of two, */
-#define LOW_END ((uintptr_t)0xf0000000)        /* up to here */
-#define HIGH_FIRST UINT64_C(0x200000000000)    /* above, */
-#define HIGH_STEP (UINT64_C(1) << 30)          /* so that alignments up to this see all heaps alike, */
-#define HIGH_END UINT64_C(0x300000000000)      /* up to here */
+#define LOW_FIRST ((uintptr_t)0x20000000)   /* below 4 GiB, */
+#define LOW_STEP ((uintptr_t)0x01010000)    /* in steps that are no power of two, */
+#define LOW_END ((uintptr_t)0xf0000000)     /* up to here */
+#define HIGH_FIRST UINT64_C(0x200000000000) /* above, */
+#define HIGH_STEP (UINT64_C(1) << 30)       /* so that alignments up to this see all heaps alike, */
+#define HIGH_END UINT64_C(0x300000000000)   /* up to here */
 
 struct span {
     unsigned char *start; /* first accessible page; NULL: none yet */
@@ -163,7 +163,8 @@ static int break_move(struct lender *l, unsigned char *to)
 static void *sbrk_by(struct lender *l, ptrdiff_t delta, bool refuse)
 {
     unsigned char *old = l->brk, *limit = l->face.base + l->face.size;
-    bool fits = delta >= 0 ? delta <= limit - old : old - l->face.base >= -(delta + 1) && old - l->face.base + delta >= 0;
+    bool fits =
+        delta >= 0 ? delta <= limit - old : old - l->face.base >= -(delta + 1) && old - l->face.base + delta >= 0;
     if (delta == 0) return old;
     if (refuse || !fits || break_move(l, old + delta)) {
         errno = ENOMEM;
@@ -217,8 +218,7 @@ static int lend_bytes(struct lender *l, struct span *s)
     bool large = s->bytes / f->page_bytes > SMALL_PAGES;
     if (s->bytes > DIRT_BYTES_MAX || (large && l->geometry.dirt == DIRT_ZERO))
         madvise(s->start, s->bytes, MADV_DONTNEED); /* reads as zeros again, without touching a page */
-    else
-        soil(l, f->base, f->size);
+    else soil(l, f->base, f->size);
     if (f->kind == BACKING_REGION) return 0;
     l->brk = l->high = f->base;
     f->sbrk = face_sbrk;

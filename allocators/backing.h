@@ -14,12 +14,12 @@ enum lender_dirt { DIRT_ZERO, DIRT_A5, DIRT_FF, DIRT_RANDOM };
 
 struct lender_geometry {
     enum backing_kind kind;
-    uint64_t size;      /* bytes; rounded up to whole pages for BACKING_PAGES */
+    uint64_t size;         /* bytes; rounded up to whole pages for BACKING_PAGES */
     enum lender_dirt dirt; /* what untouched bytes hold; a window of pages is always fresh zero pages */
-    uint32_t seed;      /* of DIRT_RANDOM */
-    bool low;           /* below 4 GiB */
-    bool fence_pages;   /* BACKING_BREAK: pages above the break are really inaccessible */
-    bool elsewhere;     /* at another address than a lender without this bit (for twin runs) */
+    uint32_t seed;         /* of DIRT_RANDOM */
+    bool low;              /* below 4 GiB */
+    bool fence_pages;      /* BACKING_BREAK: pages above the break are really inaccessible */
+    bool elsewhere;        /* at another address than a lender without this bit (for twin runs) */
 };
 
 #define LENDER_FILES 2u
@@ -28,17 +28,17 @@ struct lender_geometry {
 struct lender {
     struct backing face; /* what the allocator gets; the rest is the harness's */
     struct lender_geometry geometry;
-    uint64_t requests;   /* made of this lender since lender_fresh */
-    uint64_t refused;    /* of those, refused because it was told to */
-    uint64_t fail_at;    /* refuse when `requests` reaches this number; 0: never */
-    unsigned char *brk;  /* BACKING_BREAK: the break */
-    unsigned char *high; /* ... and its highest value since lender_fresh */
-    uint32_t reports;    /* contract errors that the allocator reported since lender_fresh */
+    uint64_t requests;        /* made of this lender since lender_fresh */
+    uint64_t refused;         /* of those, refused because it was told to */
+    uint64_t fail_at;         /* refuse when `requests` reaches this number; 0: never */
+    unsigned char *brk;       /* BACKING_BREAK: the break */
+    unsigned char *high;      /* ... and its highest value since lender_fresh */
+    uint32_t reports;         /* contract errors that the allocator reported since lender_fresh */
     enum alloc_report report; /* the last of them */
     const void *report_where;
-    uint64_t mapped_bytes; /* BACKING_PAGES: bytes that hold pages now */
+    uint64_t mapped_bytes;      /* BACKING_PAGES: bytes that hold pages now */
     int file_fds[LENDER_FILES]; /* memfds behind the files; -1 until first used */
-    void *spaces;        /* address space kept for reuse; private to backing.c */
+    void *spaces;               /* address space kept for reuse; private to backing.c */
 };
 
 /* Prepares an empty lender; takes no memory yet. */

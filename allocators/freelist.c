@@ -94,20 +94,16 @@ static void list_remove(struct heap *h, struct header *b)
     if (is_last(h, b)) return;
     const struct links *l = links_of(b);
     if (l->next) links_of(l->next)->previous = l->previous;
-    if (l->previous)
-        links_of(l->previous)->next = l->next;
-    else
-        h->free = l->next;
+    if (l->previous) links_of(l->previous)->next = l->next;
+    else h->free = l->next;
 }
 
 /* Gives b a new size and tells whoever stands behind it. END is among the flags if the new end is an old segment's. */
 static void set_size(struct heap *h, struct header *b, size_t size, size_t flags)
 {
     b->size = size | flags;
-    if ((unsigned char *)b + size == h->end)
-        h->last = size;
-    else if (!(flags & END))
-        behind(b)->before = size;
+    if ((unsigned char *)b + size == h->end) h->last = size;
+    else if (!(flags & END)) behind(b)->before = size;
 }
 
 static struct header *free_neighbour(const struct heap *h, const struct header *b)
@@ -188,10 +184,8 @@ static void new_segment(struct heap *h, struct header *b, size_t bytes)
     h->end = (unsigned char *)b + bytes;
     if (!last || is_used(last)) return;
     /* The wilderness is one no longer: it goes on the list, or to waste if it cannot hold the links. */
-    if (size_of(last) < BLOCK_MIN)
-        last->size |= USED;
-    else
-        list_insert(h, last);
+    if (size_of(last) < BLOCK_MIN) last->size |= USED;
+    else list_insert(h, last);
 }
 
 /* Lengthens the heap by `bytes`, a multiple of ALIGN, and returns the new bytes as one unlisted free block. NULL with
@@ -205,10 +199,8 @@ static struct header *grow(struct heap *h, size_t bytes)
     bool contiguous = h->newest && now == h->end;
     if (bytes > PTRDIFF_MAX - before_b || m->sbrk(m, (ptrdiff_t)(before_b + bytes)) == SBRK_FAILED) return NULL;
     b->before = contiguous ? h->last : 0;
-    if (contiguous)
-        h->end += bytes;
-    else
-        new_segment(h, b, bytes);
+    if (contiguous) h->end += bytes;
+    else new_segment(h, b, bytes);
     set_size(h, b, bytes, 0);
     return b;
 }
@@ -230,8 +222,7 @@ static void *fl_malloc(void *heap, size_t request)
     size_t size = block_for(request);
     struct header *b = size ? h->free : NULL;
     while (b && size_of(b) < size) b = links_of(b)->next;
-    if (b)
-        list_remove(h, b);
+    if (b) list_remove(h, b);
     else if (!size || !(b = extend(h, size))) {
         errno = ENOMEM;
         return NULL;
@@ -286,8 +277,7 @@ static void fl_free_sized(void *heap, void *p, size_t request)
     size_t size = block_for(request);
     if (!size || size > size_of(b) || size_of(b) - size >= BLOCK_MIN)
         h->backing->report(h->backing, REPORT_BAD_FREE, p);
-    else
-        release(h, b);
+    else release(h, b);
 }
 
 static void fl_free_aligned_sized(void *heap, void *p, size_t align, size_t request)
@@ -387,14 +377,10 @@ static void *aligned(struct heap *h, size_t align, size_t request)
     }
     struct header *b = h->free, *last = wilderness(h);
     while (b && !holds(b, align, size)) b = links_of(b)->next;
-    if (b)
-        list_remove(h, b);
-    else if (last && holds(last, align, size))
-        b = last;
-    else if (last && is_contiguous(h))
-        b = extend(h, lead_of(last, align) + size);
-    else
-        b = grow(h, lead_of(growth_start(h), align) + size);
+    if (b) list_remove(h, b);
+    else if (last && holds(last, align, size)) b = last;
+    else if (last && is_contiguous(h)) b = extend(h, lead_of(last, align) + size);
+    else b = grow(h, lead_of(growth_start(h), align) + size);
     if (!b) {
         errno = ENOMEM;
         return NULL;
@@ -454,7 +440,8 @@ static const char *check_segment(const struct heap *h, const struct segment *s, 
     const unsigned char *end = s->next ? s->end : h->end;
     for (struct header *b = s->first; (unsigned char *)b != end; b = behind(b)) {
         size_t size = size_of(b);
-        if (size < HEADER || size % ALIGN || size > (size_t)(end - (unsigned char *)b)) return "block size out of range";
+        if (size < HEADER || size % ALIGN || size > (size_t)(end - (unsigned char *)b))
+            return "block size out of range";
         if (b->before != last) return "boundary tag differs from the size of the block before";
         if (!is_used(b) && last && !is_used(before(b))) return "two free neighbours";
         last = size;

@@ -22,8 +22,8 @@
 
 #define LIVE 256u
 #define SIZE_LARGEST 512u
-#define PAIRS 384u     /* with the filling, as many as a program holds */
-#define PROGRAMS 256u  /* each in another order and with other sizes, so that no branch predictor learns them by heart */
+#define PAIRS 384u    /* with the filling, as many as a program holds */
+#define PROGRAMS 256u /* each in another order and with other sizes, so that no branch predictor learns them by heart */
 #define PAIRS_IN_ALL (PROGRAMS * (LIVE + PAIRS))
 #define HEAP_BYTES (192u << 10)
 
@@ -90,8 +90,13 @@ static double raw(const struct alloc_ops *ops, struct lender *lender, void *heap
 static void judged_malloc(struct exec *x, struct call c)
 {
     static const struct op op = {.kind = OP_MALLOC, .count = 1};
-    const struct request r = {.op = &op, .slot = c.slot, .bytes = c.size, .align = 1, .align_rule = RULE_A2,
-                              .zero_rule = RULE_A4, .impossible_rule = RULE_A7};
+    const struct request r = {.op = &op,
+                              .slot = c.slot,
+                              .bytes = c.size,
+                              .align = 1,
+                              .align_rule = RULE_A2,
+                              .zero_rule = RULE_A4,
+                              .impossible_rule = RULE_A7};
     void *p = x->ops->malloc(x->heap, c.size);
     if (!p || !model_granted(x, &r, p)) abort();
     model_write(x, c.slot);

@@ -17,7 +17,7 @@
 struct pool {
     struct link {
         struct link *next;
-    } *free;
+    } * free;
 };
 
 static void pool_give(struct pool *pool, void *p)
@@ -39,10 +39,8 @@ static void pool_start(struct pool *pool, void *memory, size_t bytes)
 static void *pool_take(struct pool *pool, size_t bytes)
 {
     struct link *link = bytes > BLOCK_BYTES ? NULL : pool->free;
-    if (link)
-        pool->free = link->next;
-    else
-        errno = ENOMEM;
+    if (link) pool->free = link->next;
+    else errno = ENOMEM;
     return link;
 }
 

@@ -56,7 +56,7 @@ static void print_counts(FILE *out, const struct trace *trace, uint32_t op, uint
         const struct event *e = &trace->events[i];
         if (concerns(e, op, round) && e->result <= RESULT_SKIPPED) counts[e->result]++;
     }
-    for (unsigned class = 0; class <= RESULT_SKIPPED; class++) {
+    for (unsigned class = 0; class <= RESULT_SKIPPED; class ++) {
         if (counts[class] == 0) continue;
         fprintf(out, "%s%u %s", separator, counts[class], words[class]);
         separator = ", ";

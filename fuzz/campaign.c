@@ -48,7 +48,8 @@ static bool begin(struct crew *w, char *error, size_t size)
                                                             .workers = c->jobs,
                                                             .last_window = UINT64_MAX};
         if (child_begin_campaign(child)) {
-            snprintf(error, size, "%.200s", child->journal->error[0] ? child->journal->error : "cannot start a child process");
+            snprintf(error, size, "%.200s",
+                     child->journal->error[0] ? child->journal->error : "cannot start a child process");
             w->count++;
             return false;
         }
@@ -72,7 +73,10 @@ static void keep_together(struct crew *w)
     for (unsigned i = 0; i < w->count; i++) orders(w, i)->slowest = slowest;
 }
 
-static bool failed(const struct crew *w, unsigned i) { return w->ended[i] && w->results[i].verdict.kind == VERDICT_FAIL; }
+static bool failed(const struct crew *w, unsigned i)
+{
+    return w->ended[i] && w->results[i].verdict.kind == VERDICT_FAIL;
+}
 
 /* The worker whose failing program has the lowest index; -1: none failed. */
 static int first_failure(struct crew *w)

@@ -30,7 +30,7 @@ enum campaign_end { CAMPAIGN_PASS, CAMPAIGN_FAIL, CAMPAIGN_ERROR };
 struct campaign_result {
     enum campaign_end end;
     bool interrupted;
-    uint64_t index;              /* of the failing program */
+    uint64_t index; /* of the failing program */
     struct child_result failure;
     struct exec_counters counters;
     double seconds;
@@ -41,7 +41,8 @@ void campaign_run(const struct campaign *c, struct campaign_result *result);
 
 /* Takes a failing program, by its index, to a finding: run again in a process of its own, with the programs before it if
  * it needs them, minimised, and run `repeats` more times. Returns false if the child failed to run (result->error). */
-bool campaign_investigate(const struct campaign *c, const struct campaign_result *result, bool minimised, struct finding *f);
+bool campaign_investigate(const struct campaign *c, const struct campaign_result *result, bool minimised,
+                          struct finding *f);
 
 /* The same for a program that is at hand; `failure` is what it showed. */
 bool campaign_minimise(const struct target *target, const struct child_limits *limits, const volatile bool *interrupted,

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WALL_FACTOR 20.0 /* a call that sleeps is given so much longer than one that computes */
+#define WALL_FACTOR 20.0  /* a call that sleeps is given so much longer than one that computes */
 #define LOOK_SECONDS 0.02 /* how often the running program is looked at */
 
 static double now(clockid_t clock)
@@ -27,7 +27,8 @@ static double now(clockid_t clock)
     return clock_gettime(clock, &t) ? 0 : (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-int child_open(struct child *c, const struct target *target, const struct child_limits *limits, char *error, size_t size)
+int child_open(struct child *c, const struct target *target, const struct child_limits *limits, char *error,
+               size_t size)
 {
     *c = (struct child){.limits = *limits, .target = *target, .socket = -1};
     c->journal_fd = memfd_create("assay-journal", MFD_CLOEXEC);
@@ -162,8 +163,8 @@ static void posthumous(struct child *c, enum rule rule, struct child_result *r, 
 {
     const struct exec_position *at = &c->journal->position;
     struct verdict *v = &r->verdict;
-    *v = (struct verdict){.kind = VERDICT_FAIL, .rule = rule, .op = at->op, .step = at->step, .round = at->round,
-                          .slot = PROGRAM_SLOTS};
+    *v = (struct verdict){
+        .kind = VERDICT_FAIL, .rule = rule, .op = at->op, .step = at->step, .round = at->round, .slot = PROGRAM_SLOTS};
     snprintf(v->expected, sizeof v->expected, "%s", rule_info(rule)->sentence);
     snprintf(v->seen, sizeof v->seen, "%s in %s", seen, at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init");
     c->journal->counters.checked[rule]++;
@@ -199,7 +200,9 @@ static void autopsy(struct child *c, int status, struct child_result *r)
     snprintf(seen, sizeof seen, "signal %d (%s)", signal_number, name ? name : "no name");
     if (j->trace.fault_offset != OFFSET_NONE && j->trace.heap_size) {
         long long at = (long long)j->trace.fault_offset, end = (long long)j->trace.heap_size;
-        const char *where = at < 0 ? "before the memory lent" : at >= end ? "behind the memory lent" : "inside the memory lent";
+        const char *where = at < 0      ? "before the memory lent"
+                            : at >= end ? "behind the memory lent"
+                                        : "inside the memory lent";
         size_t used = strlen(seen);
         snprintf(seen + used, sizeof seen - used, " at offset %lld, %s,", at, where);
     }

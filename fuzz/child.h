@@ -25,13 +25,13 @@
  * place whatever their speed: counts do not depend on time. */
 struct campaign_orders {
     uint64_t seed;
-    uint64_t first;               /* index of the campaign's first program */
-    uint64_t programs;            /* how many in all, UINT64_MAX: no bound */
-    uint32_t worker, workers;     /* this one, of how many */
-    volatile uint64_t last_window;/* stop after this one; may be lowered while they run */
-    volatile uint64_t slowest;    /* windows that every worker has finished */
-    volatile uint64_t done;       /* windows that this worker has finished */
-    volatile uint64_t index;      /* the program that is running, or failed */
+    uint64_t first;                          /* index of the campaign's first program */
+    uint64_t programs;                       /* how many in all, UINT64_MAX: no bound */
+    uint32_t worker, workers;                /* this one, of how many */
+    volatile uint64_t last_window;           /* stop after this one; may be lowered while they run */
+    volatile uint64_t slowest;               /* windows that every worker has finished */
+    volatile uint64_t done;                  /* windows that this worker has finished */
+    volatile uint64_t index;                 /* the program that is running, or failed */
     struct exec_counters kept[WINDOWS_KEPT]; /* as they were at the end of window w, in place w % WINDOWS_KEPT */
 };
 
@@ -41,13 +41,13 @@ struct journal {
     struct target target;
     uint64_t request_max;
     volatile uint32_t state;
-    volatile uint64_t started;  /* programs begun: a heartbeat */
+    volatile uint64_t started; /* programs begun: a heartbeat */
     struct exec_position position;
     struct exec_counters counters;
     struct verdict verdict;
     bool thorough;
-    int signal_number;          /* of a fault that the child saw itself, else 0 */
-    char error[256];            /* why the child could not begin; empty if it could */
+    int signal_number; /* of a fault that the child saw itself, else 0 */
+    char error[256];   /* why the child could not begin; empty if it could */
     struct campaign_orders campaign;
     struct program program;
     struct trace trace;
@@ -66,14 +66,15 @@ struct child {
     struct target target;
     struct journal *journal;
     int journal_fd, socket;
-    pid_t pid;             /* 0: none is running */
+    pid_t pid; /* 0: none is running */
     /* of the watch over the running program */
-    uint64_t watched;      /* the journal's heartbeat when looked at last */
+    uint64_t watched; /* the journal's heartbeat when looked at last */
     double cpu_then, wall_then;
 };
 
 /* Prepares a child; starts nothing yet. 0, or -1 with a line in `error` if and only if there is no shared memory. */
-int child_open(struct child *c, const struct target *target, const struct child_limits *limits, char *error, size_t size);
+int child_open(struct child *c, const struct target *target, const struct child_limits *limits, char *error,
+               size_t size);
 void child_close(struct child *c);
 
 /* Ends the process, if any; the next call starts another. */

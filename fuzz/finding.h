@@ -10,17 +10,17 @@
 struct finding {
     const struct target *target;
     struct verdict verdict;
-    struct program program;    /* minimised */
-    struct trace trace;        /* of the minimised program's run */
-    uint32_t original_ops;     /* operations before minimising */
-    uint64_t index;            /* which program of the run, from 0 */
+    struct program program; /* minimised */
+    struct trace trace;     /* of the minimised program's run */
+    uint32_t original_ops;  /* operations before minimising */
+    uint64_t index;         /* which program of the run, from 0 */
     uint64_t seed;
-    int signal_number;         /* for CRASH and ABORT, else 0 */
-    int exit_status;           /* for EXIT, else 0 */
-    uint32_t repeats, repeated;/* run `repeats` times in fresh processes, showed itself `repeated` times */
-    bool needs_history;        /* only shows itself after the programs before it, which `program` then contains */
-    bool minimised;            /* false: --no-minimise, or interrupted */
-    char path[4096];           /* of the program on disk (.ops), empty if not written */
+    int signal_number;          /* for CRASH and ABORT, else 0 */
+    int exit_status;            /* for EXIT, else 0 */
+    uint32_t repeats, repeated; /* run `repeats` times in fresh processes, showed itself `repeated` times */
+    bool needs_history;         /* only shows itself after the programs before it, which `program` then contains */
+    bool minimised;             /* false: --no-minimise, or interrupted */
+    char path[4096];            /* of the program on disk (.ops), empty if not written */
 };
 
 struct summary {
@@ -28,11 +28,11 @@ struct summary {
     enum verdict_kind verdict;
     uint32_t findings;
     uint64_t seed;
-    double seconds;            /* wall time of the campaign; < 0: not measured, so not told */
+    double seconds; /* wall time of the campaign; < 0: not measured, so not told */
     bool interrupted;
     struct exec_counters counters;
-    const char *command;       /* "check", "replay" */
-    const char *message;       /* for VERDICT_ERROR: what happened */
+    const char *command; /* "check", "replay" */
+    const char *message; /* for VERDICT_ERROR: what happened */
 };
 
 #endif

@@ -21,7 +21,7 @@ struct generator {
     uint64_t seed;
     uint8_t families[8]; /* values of byte 0, as often as they weigh */
     unsigned family_count;
-    bool host;           /* the heap has no size of its own */
+    bool host; /* the heap has no size of its own */
 };
 
 void generator_init(struct generator *g, const struct target *target, uint64_t seed);

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TRIES_OWN_HEAP 3000u /* candidates where a heap is made afresh in microseconds, */
+#define TRIES_OWN_HEAP 3000u   /* candidates where a heap is made afresh in microseconds, */
 #define TRIES_OWN_PROCESS 400u /* where it takes a process, */
-#define TRIES_SLOW 20u       /* and where each failing one runs into a limit */
+#define TRIES_SLOW 20u         /* and where each failing one runs into a limit */
 #define REPEATS 5u
 
 struct judge {
@@ -41,7 +41,8 @@ static bool fails_alike(void *context, const struct program *p, struct verdict *
     return j->last.verdict.rule == j->rule && kind_of(p, verdict) == j->kind;
 }
 
-static bool judge_open(struct judge *j, const struct target *target, const struct child_limits *limits, char *error, size_t size)
+static bool judge_open(struct judge *j, const struct target *target, const struct child_limits *limits, char *error,
+                       size_t size)
 {
     *j = (struct judge){.own_process = target->contract.backing == BACKING_HOST};
     return child_open(&j->child, target, limits, error, size) == 0;
@@ -68,7 +69,9 @@ static void shrink(struct judge *j, struct finding *f, const struct child_limits
                           .context = j,
                           .trace = &j->child.journal->trace,
                           .stop = stop,
-                          .tries_max = slow ? TRIES_SLOW : j->own_process ? TRIES_OWN_PROCESS : TRIES_OWN_HEAP};
+                          .tries_max = slow             ? TRIES_SLOW
+                                       : j->own_process ? TRIES_OWN_PROCESS
+                                                        : TRIES_OWN_HEAP};
     j->rule = f->verdict.rule;
     j->kind = kind_of(&f->program, &f->verdict);
     if (!limits_hit) {

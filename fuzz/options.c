@@ -28,7 +28,7 @@ enum {
     RUNS = CHECK | REPLAY | DIFF | MINIMIZE | EXPLORE | BENCH, /* verbs that run an allocator */
     SEEKS = CHECK | DIFF | EXPLORE,                            /* verbs that make programs of their own */
     EVERY = (1 << 9) - 1,
-    PLANNED = DIFF | RECORD | EXPLORE | BENCH,                 /* parsed, but not part of this version */
+    PLANNED = DIFF | RECORD | EXPLORE | BENCH, /* parsed, but not part of this version */
 };
 
 static const struct verb {
@@ -206,7 +206,10 @@ static int bad_choice(struct parser *p, const struct option_row *row, const char
     char list[128] = "";
     for (int i = 0; row->choices[i]; i++) {
         const size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : row->choices[i + 1] ? ", " : " or ",
+        snprintf(list + used, sizeof list - used, "%s%s",
+                 i == 0                ? ""
+                 : row->choices[i + 1] ? ", "
+                                       : " or ",
                  row->choices[i]);
     }
     return fail(p, "--%s: '%s' is not one of %s", row->name, text, list);
@@ -218,9 +221,7 @@ static int set_value(struct parser *p, const struct option_row *row, const char 
     uint64_t n;
     double seconds;
     switch (row->value) {
-    case FLAG:
-        *(bool *)(void *)to = true;
-        return 0;
+    case FLAG: *(bool *)(void *)to = true; return 0;
     case SECONDS:
         if (!read_seconds(text, &seconds) || seconds < row->min || seconds > row->max) return bad_number(p, row, text);
         *(double *)(void *)to = seconds;
@@ -361,7 +362,8 @@ void options_usage(FILE *out, const char *name)
             if (!(verbs[i].bit & PLANNED))
                 fprintf(out, "  assay %-8s %-17s  %s\n", verbs[i].name, verbs[i].operands, verbs[i].summary);
         fputs("\nALLOC is a built-in's name ('assay list') or the path of a shared library.\n"
-              "'assay VERB --help' lists the options of a verb.\n", out);
+              "'assay VERB --help' lists the options of a verb.\n",
+              out);
     } else {
         fprintf(out, "assay %s [OPTIONS]%s%s\n%s\n\n", verb->name, *verb->operands ? " " : "", verb->operands,
                 verb->summary);

@@ -24,14 +24,14 @@
 enum show_as { SHOW_TEXT, SHOW_C, SHOW_HTML };
 
 struct options {
-    const char *verb;    /* one of the verbs, exactly as the table spells it; NULL with --help or --version alone */
-    char **operands;     /* NULL-terminated, inside argv, whose order is changed for it */
+    const char *verb; /* one of the verbs, exactly as the table spells it; NULL with --help or --version alone */
+    char **operands;  /* NULL-terminated, inside argv, whose order is changed for it */
     unsigned operand_count;
 
-    double seconds;      /* budget; counts if programs is 0 */
-    uint64_t programs;   /* budget; 0: as many as the seconds allow */
+    double seconds;    /* budget; counts if programs is 0 */
+    uint64_t programs; /* budget; 0: as many as the seconds allow */
     uint64_t seed;
-    unsigned jobs;       /* worker processes; by default the processors that this process may use */
+    unsigned jobs; /* worker processes; by default the processors that this process may use */
     unsigned threads;
     const char *prefix;  /* NULL: none given */
     const char *profile; /* NULL: none given */
@@ -43,12 +43,12 @@ struct options {
     enum report_format format;
     enum show_as as;
     bool quiet;
-    bool names;          /* list: names only */
-    bool canaries;       /* list: the broken ones */
-    bool all;            /* go on after a finding */
+    bool names;    /* list: names only */
+    bool canaries; /* list: the broken ones */
+    bool all;      /* go on after a finding */
     bool no_minimize;
-    bool help;           /* asked for: nothing else has been checked then */
-    bool version;        /* as help */
+    bool help;    /* asked for: nothing else has been checked then */
+    bool version; /* as help */
 };
 
 /* Sets the defaults and reads argv[1 …]. 0; or -1 with one line in `error`, without newline and program name. */

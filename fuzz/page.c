@@ -158,8 +158,8 @@ static void imagine_op(struct trace *t, const struct program *p, uint32_t op, bo
     const struct op *o = &p->ops[op];
     for (uint32_t i = 0; i < o->count && t->event_count < TRACE_EVENTS_MAX; i++) {
         unsigned slot = (unsigned)((int)o->slot + (int)i * o->stride) % PROGRAM_SLOTS;
-        struct event e = {.op = op, .step = i, .slot = (uint16_t)slot, .kind = o->kind, .result = RESULT_VOID,
-                          .offset = OFFSET_NONE};
+        struct event e = {
+            .op = op, .step = i, .slot = (uint16_t)slot, .kind = o->kind, .result = RESULT_VOID, .offset = OFFSET_NONE};
         if (o->a_kind == SIZE_LITERAL && o->b_kind == SIZE_LITERAL) { /* others have no value without a run */
             e.size = o->a + i * (uint64_t)o->step;
             e.size2 = o->b;

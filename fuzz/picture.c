@@ -18,7 +18,7 @@
 #define OUTSIDE_BYTES_MAX 256u /* a fault this far behind the memory lent is still drawn */
 
 struct window {
-    uint64_t from, to;    /* bytes shown: [from, to) */
+    uint64_t from, to; /* bytes shown: [from, to) */
     uint64_t column_bytes;
     unsigned columns;
 };

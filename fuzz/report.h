@@ -15,8 +15,8 @@ enum report_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_SARIF };
 struct report {
     enum report_format format;
     FILE *out;
-    bool quiet;    /* text: only the first and the last line of a finding, no PASS line */
-    unsigned count;/* of findings begun so far */
+    bool quiet;     /* text: only the first and the last line of a finding, no PASS line */
+    unsigned count; /* of findings begun so far */
 };
 
 /* true if and only if `word` is a format. */

@@ -24,10 +24,10 @@ void xml_text(FILE *out, const char *s);
 
 /* The facts of a verdict's rule, also when it names none (an error of our own). */
 const struct rule_info *report_rule(const struct verdict *verdict);
-const char *report_verdict_word(enum verdict_kind kind);      /* "PASS", "FAIL", "ERROR" */
-const char *report_course_word(unsigned course);              /* "plain", "drain", … */
-const char *report_kind_word(unsigned kind);                  /* "BAD_FREE", …: enum alloc_report */
-void report_offset(uint64_t offset, char *out, size_t size);  /* "+0x40", "-0x8" below the memory lent */
+const char *report_verdict_word(enum verdict_kind kind);             /* "PASS", "FAIL", "ERROR" */
+const char *report_course_word(unsigned course);                     /* "plain", "drain", … */
+const char *report_kind_word(unsigned kind);                         /* "BAD_FREE", …: enum alloc_report */
+void report_offset(uint64_t offset, char *out, size_t size);         /* "+0x40", "-0x8" below the memory lent */
 size_t report_file(const struct finding *f, char *out, size_t size); /* the program's path, or where it belongs */
 
 /* A promise of the contract: its bit, its word in profiles (--profile +merges), and what it means. */

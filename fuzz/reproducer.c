@@ -31,9 +31,9 @@ static const char *const size_names[SIZE_KINDS] = {"LITERAL", "TOP", "HALF", "HE
 
 /* The rules that the C program checks. */
 static const enum rule rules[] = {
-    RULE_A2,  RULE_A4,  RULE_A6,  RULE_A7,  RULE_A9,  RULE_A10, RULE_A12, RULE_A14, RULE_A15,   RULE_A16,
-    RULE_A17, RULE_A19, RULE_A20, RULE_A25, RULE_A26, RULE_A28, RULE_A29, RULE_C7,  RULE_C10,   RULE_C24,
-    RULE_CRASH, RULE_ABORT, RULE_HANG,
+    RULE_A2,  RULE_A4,  RULE_A6,  RULE_A7,  RULE_A9,    RULE_A10,   RULE_A12,  RULE_A14,
+    RULE_A15, RULE_A16, RULE_A17, RULE_A19, RULE_A20,   RULE_A25,   RULE_A26,  RULE_A28,
+    RULE_A29, RULE_C7,  RULE_C10, RULE_C24, RULE_CRASH, RULE_ABORT, RULE_HANG,
 };
 
 /* Writes s inside a comment: it can neither end the comment nor begin another one, and keeps its lines together. */
@@ -81,7 +81,8 @@ static void put_verdict(FILE *out, const struct verdict *v, const struct target 
     fputs("\n *   seen:     ", out);
     put_comment(out, v->seen);
     fputs("\n", out);
-    if (!is_checked(v->rule)) fputs(" * This C program makes the calls, but cannot check that rule from outside.\n", out);
+    if (!is_checked(v->rule))
+        fputs(" * This C program makes the calls, but cannot check that rule from outside.\n", out);
 }
 
 /* What a plain malloc has no call for is told, so that nobody takes the C program for more than it is. */

@@ -36,7 +36,8 @@ static const char *const body_behind[] = {
     "    void (*free_aligned_sized)(void *, size_t, size_t);",
     "} api;",
     "static const char *const names[] = {",
-    "    \"malloc\", \"free\", \"realloc\", \"calloc\", \"aligned_alloc\", \"posix_memalign\", \"memalign\", \"reallocarray\",",
+    "    \"malloc\", \"free\", \"realloc\", \"calloc\", \"aligned_alloc\", \"posix_memalign\", \"memalign\", "
+    "\"reallocarray\",",
     "    \"malloc_usable_size\", \"free_sized\", \"free_aligned_sized\"};",
     "",
     "static struct block { /* what the caller knows of the block in a slot; p is NULL where there is none */",
@@ -69,7 +70,8 @@ static const char *const body_behind[] = {
     "    broken(program[at].kind == FREE_NULL ? A10 : number == SIGABRT ? ABORT : CRASH, \"signal %d\", number);",
     "}",
     "",
-    "/* Contents depend on the position, so that a shifted or foreign copy shows; large blocks have them at both ends. */",
+    "/* Contents depend on the position, so that a shifted or foreign copy shows; large blocks have them at both ends. "
+    "*/",
     "static unsigned char content(unsigned of, size_t i)",
     "{",
     "    unsigned long long x = (i + 1) * 0x9e3779b97f4a7c15ull + of * 0xbf58476d1ce4e5b9ull;",
@@ -125,7 +127,8 @@ static const char *const body_behind[] = {
     "}",
     "",
     "/* A call gave p for a request of `size` bytes: judges it, and the block moves into the slot. */",
-    "static void took(unsigned slot, void *result, size_t size, size_t align, const char *align_rule, const char *size_rule)",
+    "static void took(unsigned slot, void *result, size_t size, size_t align, const char *align_rule, const char "
+    "*size_rule)",
     "{",
     "    struct block *b = &blocks[slot];",
     "    unsigned char *p = result;",
@@ -133,12 +136,14 @@ static const char *const body_behind[] = {
     "    if (!p) {",
     "        const char *rule = b->p ? A16 : A6;",
     "        if (b->p) verify(A16, b);",
-    "        if (SETS_ERRNO && size && errno != ENOMEM && power_of_two(align)) broken(rule, \"errno is %d, not ENOMEM\", errno);",
+    "        if (SETS_ERRNO && size && errno != ENOMEM && power_of_two(align)) broken(rule, \"errno is %d, not "
+    "ENOMEM\", errno);",
     "        return;",
     "    }",
     "    if (size > PTRDIFF_MAX) broken(size_rule, \"%zu bytes were granted\", size);",
     "    if (power_of_two(align) && (uintptr_t)p % align)",
-    "        broken(align_rule, \"p%u lies %zu bytes behind a multiple of %zu\", slot, (size_t)((uintptr_t)p % align), align);",
+    "        broken(align_rule, \"p%u lies %zu bytes behind a multiple of %zu\", slot, (size_t)((uintptr_t)p % align), "
+    "align);",
     "    size_t usable = api.usable ? api.usable(p) : size;",
     "    if (usable < size) broken(A20, \"p%u has %zu usable bytes, %zu were asked for\", slot, usable, size);",
     "    for (unsigned i = 0; i < SLOTS; i++) {",
@@ -248,7 +253,8 @@ static const char *const body_behind[] = {
     "        if (x->p && !x->align && api.free_sized) give_back(x, FREE_SIZED);",
     "        break;",
     "    case FREE_ALIGNED_SIZED:",
-    "        if (x->p && x->align && x->align != NOT_SIZED && api.free_aligned_sized) give_back(x, FREE_ALIGNED_SIZED);",
+    "        if (x->p && x->align && x->align != NOT_SIZED && api.free_aligned_sized) give_back(x, "
+    "FREE_ALIGNED_SIZED);",
     "        break;",
     "    case USABLE_SIZE:",
     "        if (x->p) verify(C10, x);",
@@ -310,7 +316,8 @@ static const char *const body_behind[] = {
     "        if (blocks[i].p) give_back(&blocks[i], FREE);",
     "}",
     "",
-    "/* A library that cannot be opened late, because of static TLS, is there from the start of a second life of ours. */",
+    "/* A library that cannot be opened late, because of static TLS, is there from the start of a second life of ours. "
+    "*/",
     "static void *open_library(char **argv)",
     "{",
     "    if (!argv[1] || !strcmp(argv[1], \"-\")) return RTLD_DEFAULT;",

@@ -111,9 +111,9 @@ int store_finding(const char *directory, struct finding *f, char *error, size_t 
     file_word(word, sizeof word, f->target->name);
     snprintf(f->path, sizeof f->path, "%s/%s-%s-%08x.ops", directory, word, rule->id, digest(text, length));
     report_replay_command(f, command, sizeof command);
-    length += (size_t)snprintf(text + length, room - length, "# %s breaks %s: %s [%s]\n# expected: %s\n# seen: %s\n# %s\n",
-                               f->target->name, rule->id, rule->sentence, rule->source, f->verdict.expected, f->verdict.seen,
-                               command);
+    length += (size_t)snprintf(text + length, room - length,
+                               "# %s breaks %s: %s [%s]\n# expected: %s\n# seen: %s\n# %s\n", f->target->name, rule->id,
+                               rule->sentence, rule->source, f->verdict.expected, f->verdict.seen, command);
     int failed = store_text(f->path, text, length < room ? length : room - 1, error, size);
     if (failed) f->path[0] = '\0';
     free(text);
@@ -155,8 +155,7 @@ static bool is_text(const char *bytes, size_t length, const char *path)
     while (i < length && (isspace((unsigned char)bytes[i]) || bytes[i] == '#')) {
         if (bytes[i] == '#')
             while (i < length && bytes[i] != '\n') i++;
-        else
-            i++;
+        else i++;
     }
     return length - i > 6 && memcmp(bytes + i, "assay ", 6) == 0;
 }

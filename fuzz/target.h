@@ -16,21 +16,22 @@ enum target_kind {
 };
 
 struct target {
-    char name[256];   /* as given: what replay commands and reports say */
-    char path[4096];  /* absolute; empty for built-ins */
-    char prefix[64];  /* for symbol names, may be empty */
+    char name[256];  /* as given: what replay commands and reports say */
+    char path[4096]; /* absolute; empty for built-ins */
+    char prefix[64]; /* for symbol names, may be empty */
     enum target_kind kind;
-    bool preload;     /* cannot be opened late (static TLS): loaded with LD_PRELOAD */
-    bool illegal;     /* profile bit: contract errors are generated too */
+    bool preload;                   /* cannot be opened late (static TLS): loaded with LD_PRELOAD */
+    bool illegal;                   /* profile bit: contract errors are generated too */
     const struct alloc_ops *ops;    /* built-ins; otherwise what target_open made, in the worker only */
     struct alloc_contract contract; /* as the profile has changed it */
-    unsigned offered[2]; /* bit k of word k/32: the operation `enum op_kind` k is offered */
+    unsigned offered[2];            /* bit k of word k/32: the operation `enum op_kind` k is offered */
 };
 
 /* Finds the built-in or probes the library. 0; or -1 with one line for stderr in `error` (what is wrong and what to do,
  * with the nearest names for an unknown built-in). `profile` is a comma-separated list, NULL for none; target_profiles
  * lists the words. */
-int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error, size_t size);
+int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error,
+                   size_t size);
 
 /* In the worker process: makes t->ops usable. 0, or -1 with `error`. */
 int target_open(struct target *t, char *error, size_t size);

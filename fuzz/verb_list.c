@@ -82,12 +82,9 @@ int verb_list(const struct options *o)
     for (const struct alloc_ops *const *a = target_builtins(); *a; a++) {
         const struct canary *canary = canary_of((*a)->name);
         if (o->canaries != (canary != NULL)) continue;
-        if (canary)
-            printf("%s %s\n", (*a)->name, canary->rule);
-        else if (o->names)
-            puts((*a)->name);
-        else
-            describe(*a);
+        if (canary) printf("%s %s\n", (*a)->name, canary->rule);
+        else if (o->names) puts((*a)->name);
+        else describe(*a);
     }
     return fflush(stdout) ? complain("cannot write the list") : STATUS_HELD;
 }

@@ -20,9 +20,9 @@ int verb_minimize(const struct options *o)
     int status = STATUS_BROKEN;
     watch_interrupts();
     if (!campaign_minimise(&t, &limits, &interrupted, f)) {
-        status = f->verdict.kind == VERDICT_ERROR ? complain("%s", f->verdict.seen)
-                                                  : complain("%s: %s keeps every rule: there is nothing to minimise",
-                                                             o->operands[1], t.name);
+        status = f->verdict.kind == VERDICT_ERROR
+                     ? complain("%s", f->verdict.seen)
+                     : complain("%s: %s keeps every rule: there is nothing to minimise", o->operands[1], t.name);
     } else {
         size_t length = program_print(&f->program, NULL, 0);
         char *text = malloc(length + 1);

@@ -33,10 +33,8 @@ int verb_show(const struct options *o)
     int failed = out ? show(out, o, &p) : -1;
     if (out && fclose(out)) failed = -1;
     int status = STATUS_HELD;
-    if (failed)
-        status = complain("no memory");
-    else if (store_text(o->output ? o->output : "-", text, length, error, sizeof error))
-        status = complain("%s", error);
+    if (failed) status = complain("no memory");
+    else if (store_text(o->output ? o->output : "-", text, length, error, sizeof error)) status = complain("%s", error);
     free(text);
     return status;
 }

@@ -161,10 +161,8 @@ int worker_main(struct journal *j, int socket)
     silence();
     watch_faults();
     while (recv(socket, &word, 1, 0) == 1) {
-        if (word == WORKER_CAMPAIGN)
-            run_campaign();
-        else
-            run_one();
+        if (word == WORKER_CAMPAIGN) run_campaign();
+        else run_one();
         j->state = JOURNAL_DONE;
         if (send(socket, &word, 1, MSG_NOSIGNAL) != 1) break;
     }

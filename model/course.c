@@ -51,7 +51,8 @@ bool course_remembers(struct exec *x)
     const char *where = rule == RULE_C37 ? "the same result at another address and with other old bytes"
                                          : "the same result with other contents";
     if (now == NOTHING_GRANTED || then == NOTHING_GRANTED)
-        return exec_fail(x, rule, x->outcome.block, where, granted ? "a block where there was NULL" : "NULL where there was a block");
+        return exec_fail(x, rule, x->outcome.block, where,
+                         granted ? "a block where there was NULL" : "NULL where there was a block");
     return exec_fail(x, rule, x->outcome.block, where, "offset %llu instead of %llu", (unsigned long long)now,
                      (unsigned long long)then);
 }
@@ -72,7 +73,10 @@ static bool free_all(struct exec *x, enum order order)
     if (x->options.contract.promises & PROMISE_FRAMES) return exec_frames_finish(x);
     if (!x->ops->free) return true;
     for (unsigned i = 0; i < end; i++) {
-        unsigned slot = order == ASCENDING ? i : order == DESCENDING ? end - 1 - i : 2 * i + 1 < end ? 2 * i + 1 : 2 * (i - end / 2);
+        unsigned slot = order == ASCENDING    ? i
+                        : order == DESCENDING ? end - 1 - i
+                        : 2 * i + 1 < end     ? 2 * i + 1
+                                              : 2 * (i - end / 2);
         if (slot < end && !free_slot(x, slot)) return false;
     }
     return true;
@@ -106,13 +110,15 @@ static bool plain(struct exec *x)
 static bool largest_again(struct exec *x)
 {
     size_t bytes = (size_t)x->model.largest;
-    if (!(x->options.contract.promises & PROMISE_MERGES) || !bytes || x->model.strangers || x->lender.refused) return true;
+    if (!(x->options.contract.promises & PROMISE_MERGES) || !bytes || x->model.strangers || x->lender.refused)
+        return true;
     if (x->options.contract.backing == BACKING_HOST) return true;
     x->lender.fail_at = 0;
     void *p = x->ops->malloc(x->heap, bytes);
     exec_checked(x, RULE_C24);
     if (!p)
-        return exec_fail(x, RULE_C24, NULL, "the largest block that was granted before: everything has been freed since",
+        return exec_fail(x, RULE_C24, NULL,
+                         "the largest block that was granted before: everything has been freed since",
                          "NULL for %zu bytes", bytes);
     x->ops->free(x->heap, p);
     return true;
@@ -140,8 +146,9 @@ static bool steady(struct exec *x)
         uint64_t now = lender_footprint(&x->lender);
         exec_checked(x, RULE_C39);
         if (x->round > 1 && now > settled)
-            return exec_fail(x, RULE_C39, NULL, "the footprint of the second round", "%llu bytes in round %u, %llu in the second",
-                             (unsigned long long)now, x->round + 1, (unsigned long long)settled);
+            return exec_fail(x, RULE_C39, NULL, "the footprint of the second round",
+                             "%llu bytes in round %u, %llu in the second", (unsigned long long)now, x->round + 1,
+                             (unsigned long long)settled);
         if (x->round == 1) settled = now;
     }
     return true;
@@ -198,10 +205,8 @@ static bool monotone(struct exec *x)
         x->lender.fail_at = 0;
         bool got = x->ops->malloc(x->heap, n) != NULL;
         if (got && n > granted) granted = n;
-        if (got)
-            low = n + 1;
-        else
-            high = n;
+        if (got) low = n + 1;
+        else high = n;
         if (n == top && got) break;
         if (low >= high) break;
     }
@@ -225,7 +230,8 @@ static bool twin(struct exec *x)
 {
     const struct program *p = x->program;
     if (!plain(x)) return false;
-    if (!(x->options.contract.promises & PROMISE_DETERMINISTIC) || x->options.contract.backing == BACKING_HOST) return true;
+    if (!(x->options.contract.promises & PROMISE_DETERMINISTIC) || x->options.contract.backing == BACKING_HOST)
+        return true;
     uintptr_t here = (uintptr_t)x->lender.face.base;
     x->round = 1;
     if (!exec_fresh(x, true)) return false;
@@ -257,14 +263,17 @@ static struct end_state end_state(struct exec *x)
 static bool permute(struct exec *x)
 {
     if (!exec_fresh(x, false) || !exec_round(x) || !wind_up(x, ASCENDING)) return false;
-    bool can = (x->options.contract.promises & PROMISE_MERGES) && x->ops->free && !x->lender.refused && !x->model.strangers;
+    bool can =
+        (x->options.contract.promises & PROMISE_MERGES) && x->ops->free && !x->lender.refused && !x->model.strangers;
     if (!can || x->options.contract.backing == BACKING_HOST) return true;
     struct end_state first = end_state(x);
     x->round = 1;
-    if (!exec_fresh(x, false) || !exec_round(x) || !wind_up(x, x->program->heap.seed % 2 ? DESCENDING : ODD_FIRST)) return false;
+    if (!exec_fresh(x, false) || !exec_round(x) || !wind_up(x, x->program->heap.seed % 2 ? DESCENDING : ODD_FIRST))
+        return false;
     struct end_state second = end_state(x);
     exec_checked(x, RULE_C40);
-    if (first.footprint == second.footprint && first.free_bytes == second.free_bytes && first.free_blocks == second.free_blocks)
+    if (first.footprint == second.footprint && first.free_bytes == second.free_bytes &&
+        first.free_blocks == second.free_blocks)
         return true;
     return exec_fail(x, RULE_C40, NULL, "the same end state whatever the order of the frees",
                      "footprint %llu and %llu, free bytes %llu and %llu", (unsigned long long)first.footprint,

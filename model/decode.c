@@ -19,7 +19,7 @@ struct swarm {
     uint16_t live;     /* how many are live */
     uint16_t spare;    /* how many slots wait in `spares` to be used again */
     uint16_t newest, oldest;
-    uint64_t bytes;    /* about what the live blocks take */
+    uint64_t bytes;               /* about what the live blocks take */
     uint16_t list[PROGRAM_SLOTS]; /* live slots, in no order */
     uint16_t at[PROGRAM_SLOTS];   /* where in `list` a live slot stands, + 1; 0: not live (of slots below fresh) */
     uint16_t newer[PROGRAM_SLOTS], older[PROGRAM_SLOTS];
@@ -40,28 +40,23 @@ static void born(struct swarm *s, uint16_t slot, uint32_t size)
     s->at[slot] = s->live;
     s->older[slot] = s->newest;
     s->newer[slot] = NO_SLOT;
-    if (s->newest != NO_SLOT)
-        s->newer[s->newest] = slot;
-    else
-        s->oldest = slot;
+    if (s->newest != NO_SLOT) s->newer[s->newest] = slot;
+    else s->oldest = slot;
     s->newest = slot;
 }
 
 static void died(struct swarm *s, uint16_t slot)
 {
-    uint16_t last = s->list[--s->live], hole = (uint16_t)(s->at[slot] - 1), newer = s->newer[slot], older = s->older[slot];
+    uint16_t last = s->list[--s->live], hole = (uint16_t)(s->at[slot] - 1), newer = s->newer[slot],
+             older = s->older[slot];
     s->bytes -= s->size[slot];
     s->list[hole] = last;
     s->at[last] = (uint16_t)(hole + 1);
     s->at[slot] = 0;
-    if (newer != NO_SLOT)
-        s->older[newer] = older;
-    else
-        s->newest = older;
-    if (older != NO_SLOT)
-        s->newer[older] = newer;
-    else
-        s->oldest = newer;
+    if (newer != NO_SLOT) s->older[newer] = older;
+    else s->newest = older;
+    if (older != NO_SLOT) s->newer[older] = newer;
+    else s->oldest = newer;
     s->spares[s->spare++] = slot;
 }
 
@@ -115,14 +110,14 @@ static struct size extreme(unsigned x, unsigned y)
 }
 
 enum palette {
-    SIZES_SMALL,   /* 1 .. 128 */
-    SIZES_CLASS,   /* about one size, which the head picks */
-    SIZES_POWERS,  /* next to powers of two */
-    SIZES_PAGE,    /* over the residues of a page */
-    SIZES_SHARE,   /* shares of the heap */
-    SIZES_BORDER,  /* next to what was seen: usable sizes, the largest granted */
-    SIZES_WIDE,    /* every magnitude up to 64 KiB alike */
-    SIZES_ANY,     /* one of the above for each operation */
+    SIZES_SMALL,  /* 1 .. 128 */
+    SIZES_CLASS,  /* about one size, which the head picks */
+    SIZES_POWERS, /* next to powers of two */
+    SIZES_PAGE,   /* over the residues of a page */
+    SIZES_SHARE,  /* shares of the heap */
+    SIZES_BORDER, /* next to what was seen: usable sizes, the largest granted */
+    SIZES_WIDE,   /* every magnitude up to 64 KiB alike */
+    SIZES_ANY,    /* one of the above for each operation */
     PALETTES
 };
 
@@ -137,7 +132,7 @@ static struct size size_of(const struct swarm *s, unsigned x, unsigned y)
     case SIZES_POWERS: return literal((UINT64_C(1) << (3 + x % 11)) + y % 8 - 4);
     case SIZES_PAGE: return literal((v & 0xfff) + ((y & 0x10) ? 4096u * (s->head[5] & 3) : 1));
     case SIZES_SHARE:
-        if (x < 16) return (struct size){.kind = SIZE_HEAP, .v = (uint64_t)-(int64_t)(v >> 4)};
+        if (x < 16) return (struct size){.kind = SIZE_HEAP, .v = (uint64_t) - (int64_t)(v >> 4)};
         return literal((s->p->heap.size >> (1 + x % 7)) + y % 64);
     case SIZES_BORDER:
         if (!s->live || x < 24) return (struct size){.kind = SIZE_SEEN, .v = (uint64_t)((int64_t)(y % 64) - 32)};
@@ -228,17 +223,17 @@ static unsigned run_length(const struct swarm *s, unsigned x)
     return 2 + x % longest[s->head[12] & 3];
 }
 
-static void take(struct swarm *s, enum op_kind kind, unsigned slot)
-{
-    append(s, kind, slot);
-}
+static void take(struct swarm *s, enum op_kind kind, unsigned slot) { append(s, kind, slot); }
 
 static void products(struct op *op, unsigned x, unsigned y)
 {
     /* Two factors whose product wraps, or is near it; 32-bit machines see the lower halves. */
-    static const uint64_t factors[][2] = {{UINT64_C(1) << 32, UINT64_C(1) << 32}, {UINT64_C(1) << 63, 2},
-                                          {(UINT64_C(1) << 32) + 1, UINT64_C(1) << 32}, {UINT64_C(1) << 61, 16},
-                                          {UINT64_C(0x80000001), 2}, {UINT64_C(1) << 16, UINT64_C(1) << 48}};
+    static const uint64_t factors[][2] = {{UINT64_C(1) << 32, UINT64_C(1) << 32},
+                                          {UINT64_C(1) << 63, 2},
+                                          {(UINT64_C(1) << 32) + 1, UINT64_C(1) << 32},
+                                          {UINT64_C(1) << 61, 16},
+                                          {UINT64_C(0x80000001), 2},
+                                          {UINT64_C(1) << 16, UINT64_C(1) << 48}};
     unsigned i = x % 7;
     op->a_kind = op->b_kind = SIZE_LITERAL;
     op->ref = 0;
@@ -254,7 +249,8 @@ static void products(struct op *op, unsigned x, unsigned y)
 
 static bool allocates(enum op_kind kind)
 {
-    return kind == OP_MALLOC || kind == OP_CALLOC || kind == OP_ALIGNED_ALLOC || kind == OP_POSIX_MEMALIGN || kind == OP_MEMALIGN;
+    return kind == OP_MALLOC || kind == OP_CALLOC || kind == OP_ALIGNED_ALLOC || kind == OP_POSIX_MEMALIGN ||
+           kind == OP_MEMALIGN;
 }
 
 static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
@@ -288,7 +284,8 @@ static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
         } else {
             op = append(s, kind, some_live(s, b[1]));
             set_a(op, (b[0] ^ b[1]) % 16 == 15 ? extreme(b[2], b[3]) : size_of(s, b[2], b[3]));
-            if (count > 1 && op->a_kind == SIZE_LITERAL && op->a < 65536) { /* a ladder: the same block again and again */
+            if (count > 1 && op->a_kind == SIZE_LITERAL &&
+                op->a < 65536) { /* a ladder: the same block again and again */
                 op->count = (uint16_t)count;
                 op->step = (int32_t)(b[3] & 63) - 32;
                 if (op->step < 0) op->a += (uint64_t)-op->step * count;
@@ -358,7 +355,8 @@ static void frames_op(struct swarm *s, const unsigned char *b)
         heap_op(s, OP_MALLOC, b);
     } else if (deed < 15) {
         unsigned count = b[0] >= 0xe0 ? 1 + b[1] % 16 : 1; /* without a slot there are no runs */
-        for (; count && s->p->op_count < PROGRAM_OPS_MAX; count--) append(s, deed < 12 ? OP_FRAME_PUSH : OP_FRAME_POP, 0);
+        for (; count && s->p->op_count < PROGRAM_OPS_MAX; count--)
+            append(s, deed < 12 ? OP_FRAME_PUSH : OP_FRAME_POP, 0);
     } else {
         heap_op(s, b[0] & 0x10 ? OP_WRITE : b[0] & 0x20 ? OP_CALLOC : OP_CHECK, b);
     }
@@ -384,18 +382,20 @@ static uint64_t mapping(const unsigned char *b)
     static const uint8_t flags[8] = {0x06, 0x06, 0x02, 0x01, 0x05, 0x02, 0x06, 0x01};
     uint64_t packed = flags[b[0] >> 3 & 7];
     unsigned wild = b[3] >> 4, y = b[3] & 15;
-    if (wild == 15) packed = y;                                     /* any flags, or none of SHARED and PRIVATE */
+    if (wild == 15) packed = y;                                       /* any flags, or none of SHARED and PRIVATE */
     if (wild >= 10 && wild < 15) packed |= 0x08 | (y & 8 ? 0x10 : 0); /* fixed, over what is there or not */
     if (!(packed & 0x04)) packed |= (uint64_t)(b[1] >> 4 & (wild == 14 ? 3 : 1)) << 5 | (uint64_t)(y & 3) << 7;
     if (wild == 9 && y == 0) packed |= 1u << 12;
-    if (wild >= 8) packed |= (uint64_t)(1 + (y & 1)) << 13 | (uint64_t)(b[2] >> 3 & 31) << 16 | (uint64_t)(b[1] & 15) << 32;
+    if (wild >= 8)
+        packed |= (uint64_t)(1 + (y & 1)) << 13 | (uint64_t)(b[2] >> 3 & 31) << 16 | (uint64_t)(b[1] & 15) << 32;
     if (wild == 12 && y == 0) packed |= 1u << 15;
     return packed;
 }
 
 static void mappings_op(struct swarm *s, const unsigned char *b)
 {
-    static const enum op_kind kinds[] = {OP_MMAP, OP_MMAP, OP_MMAP, OP_MUNMAP, OP_MUNMAP, OP_MAP_STORE, OP_MAP_STORE, OP_FILE_STORE};
+    static const enum op_kind kinds[] = {OP_MMAP,   OP_MMAP,      OP_MMAP,      OP_MUNMAP,
+                                         OP_MUNMAP, OP_MAP_STORE, OP_MAP_STORE, OP_FILE_STORE};
     enum op_kind kind = kinds[b[0] % 8];
     unsigned slot = b[1] & 15;
     struct op *op = append(s, kind, kind == OP_FILE_STORE ? 0 : slot);
@@ -417,11 +417,21 @@ static void mappings_op(struct swarm *s, const unsigned char *b)
 static const struct {
     uint8_t kind, weight[4];
 } weights[] = {
-    {OP_MALLOC, {22, 34, 14, 10}},       {OP_FREE, {18, 10, 14, 8}},          {OP_REALLOC, {6, 3, 18, 10}},
-    {OP_CALLOC, {4, 4, 3, 6}},           {OP_ALIGNED_ALLOC, {3, 3, 3, 8}},    {OP_POSIX_MEMALIGN, {2, 2, 2, 6}},
-    {OP_MEMALIGN, {1, 1, 1, 2}},         {OP_REALLOCARRAY, {1, 1, 2, 2}},     {OP_USABLE_SIZE, {1, 1, 1, 2}},
-    {OP_FREE_SIZED, {1, 1, 1, 2}},       {OP_FREE_ALIGNED_SIZED, {1, 1, 1, 2}}, {OP_WRITE, {1, 1, 1, 2}},
-    {OP_FREE_NULL, {1, 0, 1, 1}},        {OP_REPEAT, {1, 1, 1, 1}},           {OP_FAIL, {0, 1, 0, 1}},
+    {OP_MALLOC, {22, 34, 14, 10}},
+    {OP_FREE, {18, 10, 14, 8}},
+    {OP_REALLOC, {6, 3, 18, 10}},
+    {OP_CALLOC, {4, 4, 3, 6}},
+    {OP_ALIGNED_ALLOC, {3, 3, 3, 8}},
+    {OP_POSIX_MEMALIGN, {2, 2, 2, 6}},
+    {OP_MEMALIGN, {1, 1, 1, 2}},
+    {OP_REALLOCARRAY, {1, 1, 2, 2}},
+    {OP_USABLE_SIZE, {1, 1, 1, 2}},
+    {OP_FREE_SIZED, {1, 1, 1, 2}},
+    {OP_FREE_ALIGNED_SIZED, {1, 1, 1, 2}},
+    {OP_WRITE, {1, 1, 1, 2}},
+    {OP_FREE_NULL, {1, 0, 1, 1}},
+    {OP_REPEAT, {1, 1, 1, 1}},
+    {OP_FAIL, {0, 1, 0, 1}},
     {OP_FOREIGN_SBRK, {1, 0, 1, 1}},
 };
 
@@ -430,7 +440,8 @@ static void fill_table(struct swarm *s)
     unsigned mood = s->head[1] & 3, off = (unsigned)(s->head[1] >> 2 | s->head[2] << 6), filled = 0;
     for (unsigned i = 0; i < sizeof weights / sizeof *weights; i++) {
         if (i >= 2 && off >> (i - 2) & 1) continue;
-        for (unsigned n = weights[i].weight[mood]; n && filled < sizeof s->table; n--) s->table[filled++] = weights[i].kind;
+        for (unsigned n = weights[i].weight[mood]; n && filled < sizeof s->table; n--)
+            s->table[filled++] = weights[i].kind;
     }
     for (unsigned i = 0; filled < sizeof s->table; i++) s->table[filled++] = s->table[i % 8 ? i : 0];
 }
@@ -455,9 +466,9 @@ static uint64_t heap_size(unsigned x, unsigned y)
 static uint8_t course_of(unsigned x)
 {
     static const uint8_t courses[32] = {
-        [16] = COURSE_DRAIN,    [17] = COURSE_DRAIN,    [18] = COURSE_DRAIN, [19] = COURSE_STEADY, [20] = COURSE_STEADY,
-        [21] = COURSE_REFILL,   [22] = COURSE_REFILL,   [23] = COURSE_TWIN,  [24] = COURSE_TWIN,   [25] = COURSE_TWIN,
-        [26] = COURSE_PERMUTE,  [27] = COURSE_PERMUTE,  [28] = COURSE_MONOTONE};
+        [16] = COURSE_DRAIN,   [17] = COURSE_DRAIN,   [18] = COURSE_DRAIN,   [19] = COURSE_STEADY, [20] = COURSE_STEADY,
+        [21] = COURSE_REFILL,  [22] = COURSE_REFILL,  [23] = COURSE_TWIN,    [24] = COURSE_TWIN,   [25] = COURSE_TWIN,
+        [26] = COURSE_PERMUTE, [27] = COURSE_PERMUTE, [28] = COURSE_MONOTONE};
     if (x == 0xff) return COURSE_FREE_COST; /* it makes a trap of every instruction of two frees */
     return courses[x & 31];
 }
@@ -495,17 +506,13 @@ void program_decode(struct program *p, const void *bytes, size_t length)
     read_head(&s);
     fill_table(&s);
     bool illegal = head[0] & SWARM_ILLEGAL;
-    for (size_t at = SWARM_HEAD_BYTES; at + SWARM_OP_BYTES <= length && p->op_count < PROGRAM_OPS_MAX; at += SWARM_OP_BYTES) {
+    for (size_t at = SWARM_HEAD_BYTES; at + SWARM_OP_BYTES <= length && p->op_count < PROGRAM_OPS_MAX;
+         at += SWARM_OP_BYTES) {
         const unsigned char *op = b + at;
-        if (illegal && op[0] % 8 == 7)
-            illegal_op(&s, op);
-        else if ((head[0] & 3) == SWARM_HEAP)
-            heap_op(&s, (enum op_kind)s.table[op[0] & 63], op);
-        else if ((head[0] & 3) == SWARM_FRAMES)
-            frames_op(&s, op);
-        else if ((head[0] & 3) == SWARM_BREAK)
-            break_op(&s, op);
-        else
-            mappings_op(&s, op);
+        if (illegal && op[0] % 8 == 7) illegal_op(&s, op);
+        else if ((head[0] & 3) == SWARM_HEAP) heap_op(&s, (enum op_kind)s.table[op[0] & 63], op);
+        else if ((head[0] & 3) == SWARM_FRAMES) frames_op(&s, op);
+        else if ((head[0] & 3) == SWARM_BREAK) break_op(&s, op);
+        else mappings_op(&s, op);
     }
 }

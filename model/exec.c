@@ -72,7 +72,11 @@ bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expec
 {
     struct verdict *v = &x->verdict;
     va_list arguments;
-    *v = (struct verdict){.kind = VERDICT_FAIL, .rule = rule, .op = x->op_index, .step = x->step, .round = x->round,
+    *v = (struct verdict){.kind = VERDICT_FAIL,
+                          .rule = rule,
+                          .op = x->op_index,
+                          .step = x->step,
+                          .round = x->round,
                           .slot = PROGRAM_SLOTS};
     snprintf(v->expected, sizeof v->expected, "%s", expected);
     va_start(arguments, seen);
@@ -204,15 +208,18 @@ static __attribute__((noinline)) uint64_t evaluate(const struct exec *x, unsigne
 /* Somebody else takes from the break (A40). */
 static bool step_stranger(struct exec *x, uint64_t bytes)
 {
-    if (x->lender.face.kind != BACKING_BREAK || x->model.strangers == STRANGERS_MAX || !bytes || bytes > 65536) return true;
-    if (x->ops->sbrk) return true; /* the break is the interface under test: moving it behind its back is no use of it */
+    if (x->lender.face.kind != BACKING_BREAK || x->model.strangers == STRANGERS_MAX || !bytes || bytes > 65536)
+        return true;
+    if (x->ops->sbrk)
+        return true; /* the break is the interface under test: moving it behind its back is no use of it */
     void *p = lender_foreign_sbrk(&x->lender, (ptrdiff_t)bytes);
     if (p != SBRK_FAILED) model_stranger(x, p, (size_t)bytes);
     return true;
 }
 
 /* All operations but those of the malloc family. Apart, so that what they need does not burden every malloc. */
-static __attribute__((noinline)) bool step_other(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
+static __attribute__((noinline)) bool step_other(struct exec *x, const struct op *op, unsigned slot, uint64_t a,
+                                                 uint64_t b)
 {
     switch ((enum op_kind)op->kind) {
     case OP_CHECK: return model_verify_all(x, RULE_C10) && model_inspect(x);
@@ -239,15 +246,21 @@ static __attribute__((noinline)) bool step_other(struct exec *x, const struct op
 /* An allocator reports a misuse where there was none. */
 static bool false_report(struct exec *x, const struct op *op)
 {
-    static const char *const names[REPORT_KINDS] = {
-        [REPORT_BAD_FREE] = "BAD_FREE",           [REPORT_DOUBLE_FREE] = "DOUBLE_FREE",
-        [REPORT_BAD_FREE_ORDER] = "BAD_FREE_ORDER", [REPORT_WRONG_FREE] = "WRONG_FREE",
-        [REPORT_BAD_GFP] = "BAD_GFP",             [REPORT_SLEEP_IN_ATOMIC] = "SLEEP_IN_ATOMIC",
-        [REPORT_BUG] = "BUG",                     [REPORT_REDZONE] = "REDZONE",
-        [REPORT_POISON] = "POISON",               [REPORT_OBJECTS_REMAIN] = "OBJECTS_REMAIN",
-        [REPORT_STACK_OVERFLOW] = "STACK_OVERFLOW", [REPORT_CORRUPT_META] = "CORRUPT_META",
-        [REPORT_LEAK] = "LEAK",                   [REPORT_PANIC] = "PANIC",
-        [REPORT_CONTRACT_WARN] = "CONTRACT_WARN"};
+    static const char *const names[REPORT_KINDS] = {[REPORT_BAD_FREE] = "BAD_FREE",
+                                                    [REPORT_DOUBLE_FREE] = "DOUBLE_FREE",
+                                                    [REPORT_BAD_FREE_ORDER] = "BAD_FREE_ORDER",
+                                                    [REPORT_WRONG_FREE] = "WRONG_FREE",
+                                                    [REPORT_BAD_GFP] = "BAD_GFP",
+                                                    [REPORT_SLEEP_IN_ATOMIC] = "SLEEP_IN_ATOMIC",
+                                                    [REPORT_BUG] = "BUG",
+                                                    [REPORT_REDZONE] = "REDZONE",
+                                                    [REPORT_POISON] = "POISON",
+                                                    [REPORT_OBJECTS_REMAIN] = "OBJECTS_REMAIN",
+                                                    [REPORT_STACK_OVERFLOW] = "STACK_OVERFLOW",
+                                                    [REPORT_CORRUPT_META] = "CORRUPT_META",
+                                                    [REPORT_LEAK] = "LEAK",
+                                                    [REPORT_PANIC] = "PANIC",
+                                                    [REPORT_CONTRACT_WARN] = "CONTRACT_WARN"};
     exec_checked(x, RULE_C43);
     return exec_fail(x, RULE_C43, NULL, "no report: the call was a legal one", "%s reported by %s",
                      names[x->lender.report], op_name(op->kind));
@@ -266,7 +279,7 @@ static bool run_op(struct exec *x, uint32_t index)
 {
     const struct op *op = &x->program->ops[index];
     struct exec_position *at = x->options.position;
-    const bool family = op->kind <= OP_FREE_NULL; /* of malloc */
+    const bool family = op->kind <= OP_FREE_NULL;                                  /* of malloc */
     const bool literal = op->a_kind == SIZE_LITERAL && op->b_kind == SIZE_LITERAL; /* nearly always */
     unsigned slot = op->slot;
     uint64_t a = op->a, b = op->b;

@@ -20,13 +20,13 @@ enum result_class { RESULT_NONE, RESULT_PTR, RESULT_NULL, RESULT_VOID, RESULT_VA
 /* One call and what came of it. Offsets count from the base of the memory lent; on a host heap, where addresses mean
  * nothing, they are OFFSET_NONE. */
 struct event {
-    uint32_t op;     /* index in the program */
-    uint32_t step;   /* call within the operation's run */
-    uint16_t round;  /* of the course */
+    uint32_t op;    /* index in the program */
+    uint32_t step;  /* call within the operation's run */
+    uint16_t round; /* of the course */
     uint16_t slot;
-    uint8_t kind;    /* enum op_kind */
-    uint8_t result;  /* enum result_class */
-    uint8_t report;  /* enum alloc_report if result is RESULT_REPORT */
+    uint8_t kind;   /* enum op_kind */
+    uint8_t result; /* enum result_class */
+    uint8_t report; /* enum alloc_report if result is RESULT_REPORT */
     uint8_t reserved;
     int32_t error;   /* errno after the call, or posix_memalign's result */
     uint64_t size;   /* first argument, evaluated */

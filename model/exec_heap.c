@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define TOUCHED_MAX ((uint64_t)8 << 20)      /* bytes that one call may make the allocator write or copy */
+#define TOUCHED_MAX ((uint64_t)8 << 20) /* bytes that one call may make the allocator write or copy */
 #define HUGE_BYTES ((uint64_t)256 << 20)
 #define HUGE_MAX 8u
-#define LIVE_HOST_MAX ((uint64_t)8 << 20)    /* bytes that the harness writes on a host heap, of all that is alive */
+#define LIVE_HOST_MAX ((uint64_t)8 << 20) /* bytes that the harness writes on a host heap, of all that is alive */
 
 /* ---- Around a call ------------------------------------------------------------------------------------------------ */
 
@@ -60,7 +60,8 @@ static __attribute__((noinline)) bool refused(struct exec *x, const struct reque
 
 /* A call that allocates returned p: the model's turn. `moved` is false where the break's movement is no matter (realloc
  * may grow in place although there is room elsewhere). */
-static inline bool allocated(struct exec *x, struct request *r, const struct before *before, void *p, int error, bool moved)
+static inline bool allocated(struct exec *x, struct request *r, const struct before *before, void *p, int error,
+                             bool moved)
 {
     r->error = error;
     r->injected = x->lender.refused != before->refused;
@@ -92,7 +93,12 @@ static void impossible(struct request *r, enum rule rule)
 
 static struct request ask(const struct op *op, unsigned slot, uint64_t bytes)
 {
-    struct request r = {.op = op, .slot = slot, .bytes = bytes, .align = 1, .align_rule = RULE_A2, .zero_rule = RULE_A4,
+    struct request r = {.op = op,
+                        .slot = slot,
+                        .bytes = bytes,
+                        .align = 1,
+                        .align_rule = RULE_A2,
+                        .zero_rule = RULE_A4,
                         .impossible_rule = RULE_A7};
     if (bytes > PTRDIFF_MAX) impossible(&r, RULE_A7);
     return r;
@@ -216,8 +222,10 @@ static bool probe_null_realloc(struct exec *x, const struct request *r)
 /* A realloc was refused: the old block is still its owner's, which a request of its size must not be given (A16). */
 static bool probe_refused_realloc(struct exec *x, const struct block *b, unsigned slot)
 {
-    if (x->ops->usable_size && x->ops->usable_size(x->heap, (void *)b->base) != block_usable(b) && b->usable != USABLE_HUGE)
-        return exec_fail(x, RULE_A16, (void *)b->base, "an unchanged usable size after a refused realloc", "another one");
+    if (x->ops->usable_size && x->ops->usable_size(x->heap, (void *)b->base) != block_usable(b) &&
+        b->usable != USABLE_HUGE)
+        return exec_fail(x, RULE_A16, (void *)b->base, "an unchanged usable size after a refused realloc",
+                         "another one");
     if (x->model.refusals % 8 != 1 && !x->options.thorough) return true;
     void *q = b->request <= PAYLOAD_WHOLE_MAX ? x->ops->malloc(x->heap, (size_t)b->request) : NULL;
     if (q == (void *)b->base)
@@ -274,7 +282,8 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     if (live) model_release(x, slot);
     struct before before = begin(x);
     void *p = live ? (void *)old.base : NULL;
-    void *q = array ? x->ops->reallocarray(x->heap, p, (size_t)count, (size_t)size) : x->ops->realloc(x->heap, p, bytes);
+    void *q =
+        array ? x->ops->reallocarray(x->heap, p, (size_t)count, (size_t)size) : x->ops->realloc(x->heap, p, bytes);
     int error = *x->error;
     if (!q && live) { /* still there, as if the call had not been made */
         model_restore(x, slot, &old);
@@ -284,7 +293,9 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     if (!q) return r.impossible || r.injected || probe_null_realloc(x, &r);
     if (live && !old.unwatched) {
         uint64_t kept = old.request < bytes ? old.request : bytes;
-        size_t whole = old.request <= PAYLOAD_WHOLE_MAX ? (size_t)kept : kept < PAYLOAD_EDGE ? (size_t)kept : PAYLOAD_EDGE;
+        size_t whole = old.request <= PAYLOAD_WHOLE_MAX ? (size_t)kept
+                       : kept < PAYLOAD_EDGE            ? (size_t)kept
+                                                        : PAYLOAD_EDGE;
         size_t at = payload_verify(q, whole, exec_key(x, old.generation));
         exec_checked(x, RULE_A15);
         if (at < whole)
@@ -303,8 +314,8 @@ static bool same_usable(struct exec *x, const struct block *b, unsigned slot)
     uint64_t now = x->ops->usable_size(x->heap, (void *)b->base);
     exec_checked(x, RULE_A20);
     if (now == b->usable) return true;
-    return exec_fail(x, RULE_A20, (void *)b->base, "the usable size that the block had", "p%u had %u and now has %llu", slot,
-                     b->usable, (unsigned long long)now);
+    return exec_fail(x, RULE_A20, (void *)b->base, "the usable size that the block had", "p%u had %u and now has %llu",
+                     slot, b->usable, (unsigned long long)now);
 }
 
 static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
@@ -324,12 +335,9 @@ static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64
     model_release(x, slot);
     unsigned char *brk = x->lender.brk;
     *x->error = EXDEV; /* a value that no allocator sets */
-    if (kind == OP_FREE)
-        x->ops->free(x->heap, p);
-    else if (kind == OP_FREE_SIZED)
-        x->ops->free_sized(x->heap, p, (size_t)b->request);
-    else
-        x->ops->free_aligned_sized(x->heap, p, (size_t)1 << b->align_log2, (size_t)b->request);
+    if (kind == OP_FREE) x->ops->free(x->heap, p);
+    else if (kind == OP_FREE_SIZED) x->ops->free_sized(x->heap, p, (size_t)b->request);
+    else x->ops->free_aligned_sized(x->heap, p, (size_t)1 << b->align_log2, (size_t)b->request);
     int error = *x->error;
     outcome(x, op, slot, RESULT_VOID, p, 0, 0);
     if (x->options.contract.promises & PROMISE_FREE_ERRNO) {
@@ -337,8 +345,8 @@ static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64
         if (error != EXDEV) return exec_fail(x, RULE_A12, NULL, "errno as it was before free", "errno %d", error);
     }
     if (kind != OP_FREE && x->lender.reports != x->reports_seen)
-        return exec_fail(x, kind == OP_FREE_SIZED ? RULE_A21 : RULE_A22, p, "a free like any other: size and alignment are right",
-                         "a report of misuse");
+        return exec_fail(x, kind == OP_FREE_SIZED ? RULE_A21 : RULE_A22, p,
+                         "a free like any other: size and alignment are right", "a report of misuse");
     if (kind != OP_FREE) exec_checked(x, kind == OP_FREE_SIZED ? RULE_A21 : RULE_A22);
     return x->lender.brk == brk || model_moved_break(x, brk, NULL);
 }
@@ -352,8 +360,7 @@ static bool step_free_null(struct exec *x, const struct op *op, unsigned unused,
     if (x->ops->free_sized) x->ops->free_sized(x->heap, NULL, 1);
     if (x->ops->free_aligned_sized) x->ops->free_aligned_sized(x->heap, NULL, 16, 16);
     outcome(x, op, PROGRAM_SLOTS, RESULT_VOID, NULL, 0, 0);
-    if (x->lender.reports != x->reports_seen)
-        return exec_fail(x, RULE_A10, NULL, "nothing", "a report of misuse");
+    if (x->lender.reports != x->reports_seen) return exec_fail(x, RULE_A10, NULL, "nothing", "a report of misuse");
     return model_sweep(x, RULE_A10);
 }
 
@@ -386,18 +393,13 @@ static bool step_write(struct exec *x, const struct op *op, unsigned slot, uint6
 
 bool exec_step_heap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
-    static exec_step *const steps[OP_FREE_NULL + 1] = {[OP_MALLOC] = step_malloc,
-                                                       [OP_FREE] = step_free,
-                                                       [OP_REALLOC] = step_realloc,
-                                                       [OP_CALLOC] = step_calloc,
-                                                       [OP_ALIGNED_ALLOC] = step_aligned,
-                                                       [OP_POSIX_MEMALIGN] = step_posix_memalign,
-                                                       [OP_MEMALIGN] = step_aligned,
-                                                       [OP_REALLOCARRAY] = step_realloc,
-                                                       [OP_USABLE_SIZE] = step_usable_size,
-                                                       [OP_FREE_SIZED] = step_free,
-                                                       [OP_FREE_ALIGNED_SIZED] = step_free,
-                                                       [OP_WRITE] = step_write,
-                                                       [OP_FREE_NULL] = step_free_null};
+    static exec_step *const steps[OP_FREE_NULL + 1] = {
+        [OP_MALLOC] = step_malloc,           [OP_FREE] = step_free,
+        [OP_REALLOC] = step_realloc,         [OP_CALLOC] = step_calloc,
+        [OP_ALIGNED_ALLOC] = step_aligned,   [OP_POSIX_MEMALIGN] = step_posix_memalign,
+        [OP_MEMALIGN] = step_aligned,        [OP_REALLOCARRAY] = step_realloc,
+        [OP_USABLE_SIZE] = step_usable_size, [OP_FREE_SIZED] = step_free,
+        [OP_FREE_ALIGNED_SIZED] = step_free, [OP_WRITE] = step_write,
+        [OP_FREE_NULL] = step_free_null};
     return steps[op->kind](x, op, slot, a, b);
 }

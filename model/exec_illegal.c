@@ -48,7 +48,8 @@ static bool wrong_size(struct exec *x, const struct op *op, unsigned slot, uint6
 {
     const struct alloc_contract *c = &x->options.contract;
     const struct block *b = &x->model.blocks[slot];
-    uint64_t inside = exec_inside(x), size = block_usable(b) + c->header_bytes + c->block_min_bytes + c->align_min + a % 1024;
+    uint64_t inside = exec_inside(x),
+             size = block_usable(b) + c->header_bytes + c->block_min_bytes + c->align_min + a % 1024;
     x->ops->free_sized(x->heap, (void *)b->base, (size_t)size);
     noted(x, op, slot, (void *)b->base);
     return reported(x, (void *)b->base, RULE_A21, inside, REPORT_BAD_FREE, REPORT_BAD_FREE);
@@ -68,8 +69,8 @@ static bool write_after_free(struct exec *x, const struct op *op, unsigned slot)
     x->reports_seen = x->lender.reports;
     exec_checked(x, RULE_A13);
     if (found || reports) return true;
-    return exec_fail(x, RULE_A13, (void *)b->base, "the write to freed memory found by check(), as the contract promises",
-                     "nothing found");
+    return exec_fail(x, RULE_A13, (void *)b->base,
+                     "the write to freed memory found by check(), as the contract promises", "nothing found");
 }
 
 bool exec_step_illegal(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)

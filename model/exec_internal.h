@@ -12,30 +12,30 @@ struct exec {
     struct exec_options options;
     const struct alloc_ops *ops;
     struct lender lender;
-    void *heap;            /* ops->state_size bytes, ours */
-    bool heap_ready;       /* init has run and fini has not */
+    void *heap;      /* ops->state_size bytes, ours */
+    bool heap_ready; /* init has run and fini has not */
     const struct program *program;
     struct verdict verdict;
     uint32_t op_index, step, round;
-    struct model model;    /* live blocks and what is known of them */
-    struct {               /* what the last call came to, for trace and history */
+    struct model model; /* live blocks and what is known of them */
+    struct {            /* what the last call came to, for trace and history */
         enum result_class result;
         const void *block;
         uint64_t usable;
         int error;
     } outcome;
-    uint32_t reports_seen; /* of the lender's, already judged */
-    uint32_t steps_left;   /* of PROGRAM_STEPS_MAX */
-    bool rounds_compared;  /* the course notes what each call came to, or holds it against the round that was noted */
-    uint64_t *history;     /* a course's memory: one word for each call of a round */
-    uint32_t calls;        /* of this round */
-    uint32_t contents_salt; /* changes all contents, for a round that must not depend on them (C41) */
+    uint32_t reports_seen;   /* of the lender's, already judged */
+    uint32_t steps_left;     /* of PROGRAM_STEPS_MAX */
+    bool rounds_compared;    /* the course notes what each call came to, or holds it against the round that was noted */
+    uint64_t *history;       /* a course's memory: one word for each call of a round */
+    uint32_t calls;          /* of this round */
+    uint32_t contents_salt;  /* changes all contents, for a round that must not depend on them (C41) */
     uintptr_t twin_distance; /* between the two places of a twin run (C37) */
-    bool incomparable;     /* an alignment has seen the two places differently */
-    int *error;            /* where this thread's errno lives */
-    struct frames_model *frames; /* of an allocator with PROMISE_FRAMES */
-    struct break_model *breaks;  /* exec_break.c's state, allocated at first use */
-    struct map_model *maps;      /* exec_maps.c's state, allocated at first use */
+    bool incomparable;       /* an alignment has seen the two places differently */
+    int *error;              /* where this thread's errno lives */
+    struct frames_model *frames;    /* of an allocator with PROMISE_FRAMES */
+    struct break_model *breaks;     /* exec_break.c's state, allocated at first use */
+    struct map_model *maps;         /* exec_maps.c's state, allocated at first use */
     uint64_t call_size, call_size2; /* evaluated arguments of the call in progress, for the trace */
 };
 

@@ -36,9 +36,9 @@ uint32_t model_sort(struct exec *x)
 
 struct walk {
     struct exec *x;
-    uint32_t count;      /* live blocks, sorted in model.order */
-    uint32_t used;       /* of them shown so far */
-    uintptr_t end;       /* of the block shown last */
+    uint32_t count; /* live blocks, sorted in model.order */
+    uint32_t used;  /* of them shown so far */
+    uintptr_t end;  /* of the block shown last */
     bool last_free, held, begun;
 };
 
@@ -49,10 +49,8 @@ static const struct block *below(const struct walk *w, uintptr_t at, unsigned *s
     uint32_t low = 0, high = w->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (key_at(m, middle) < at)
-            low = middle + 1;
-        else
-            high = middle;
+        if (key_at(m, middle) < at) low = middle + 1;
+        else high = middle;
     }
     if (!low) return NULL;
     *slot = m->order[low - 1];
@@ -79,7 +77,8 @@ static bool shown_used(struct walk *w, const struct alloc_block *s)
     if (!b || b->base != payload)
         return exec_fail(w->x, RULE_C26, s->payload, "used blocks that are live", "walk() shows one that is not");
     if (b->base + block_usable(b) > end)
-        return exec_fail(w->x, RULE_C26, s->payload, "usable bytes inside the block", "p%u has more than walk() shows", slot);
+        return exec_fail(w->x, RULE_C26, s->payload, "usable bytes inside the block", "p%u has more than walk() shows",
+                         slot);
     w->used++;
     return nobody_in(w, (uintptr_t)s->base, payload, RULE_C9, "the header of another");
 }
@@ -92,7 +91,8 @@ static bool visit(void *context, const struct alloc_block *s)
     uintptr_t base = (uintptr_t)s->base;
     w->held = false;
     if (w->begun && (base < w->end || s->size == 0))
-        return exec_fail(x, RULE_C26, s->base, "blocks in address order, none empty", "walk() goes backwards or stands still");
+        return exec_fail(x, RULE_C26, s->base, "blocks in address order, none empty",
+                         "walk() goes backwards or stands still");
     uintptr_t expected = w->begun ? w->end : (uintptr_t)x->lender.face.base;
     bool gapless = x->lender.face.kind != BACKING_PAGES && !x->model.strangers;
     if ((c->promises & PROMISE_EXPLAINED) && gapless) {
@@ -110,7 +110,8 @@ static bool visit(void *context, const struct alloc_block *s)
     w->last_free = s->state == BLOCK_FREE;
     if (s->state == BLOCK_USED) return w->held = shown_used(w, s);
     bool meta = s->state == BLOCK_META;
-    return w->held = nobody_in(w, base, w->end, meta ? RULE_C9 : RULE_C26, meta ? "the allocator's records" : "a free block");
+    return w->held =
+               nobody_in(w, base, w->end, meta ? RULE_C9 : RULE_C26, meta ? "the allocator's records" : "a free block");
 }
 
 bool model_inspect(struct exec *x)
@@ -128,7 +129,8 @@ bool model_inspect(struct exec *x)
     if (!w.held) return false;
     if (w.used != w.count)
         return exec_fail(x, RULE_C26, NULL, "every live block shown by walk()", "%u of %u", w.used, w.count);
-    if (!(c->promises & PROMISE_EXPLAINED) || x->lender.face.kind != BACKING_BREAK || x->model.strangers || !w.begun) return true;
+    if (!(c->promises & PROMISE_EXPLAINED) || x->lender.face.kind != BACKING_BREAK || x->model.strangers || !w.begun)
+        return true;
     exec_checked(x, RULE_C21);
     uintptr_t brk = (uintptr_t)x->lender.brk;
     if (w.end <= brk && brk - w.end <= c->overhead_bytes) return true;

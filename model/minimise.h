@@ -16,10 +16,10 @@ struct minimiser {
      * over at the start holds its run. */
     bool (*fails)(void *context, const struct program *candidate, struct verdict *verdict);
     void *context;
-    const struct trace *trace;  /* of the last run; NULL: not recorded */
-    const bool *stop;           /* becomes true when the user will wait no longer; NULL: never */
-    uint32_t tries_max;         /* at most so many candidates */
-    uint32_t tries;             /* out: so many were run */
+    const struct trace *trace; /* of the last run; NULL: not recorded */
+    const bool *stop;          /* becomes true when the user will wait no longer; NULL: never */
+    uint32_t tries_max;        /* at most so many candidates */
+    uint32_t tries;            /* out: so many were run */
 };
 
 /* Shrinks *p, which fails with *verdict, in place; both are those of the smallest failing program found. */

@@ -15,7 +15,10 @@ bool model_open(struct exec *x)
     if (!(x->options.contract.promises & PROMISE_ALIGN_SMALL) && granule > 8) granule = 8;
     m->blocks = exec_memory(PROGRAM_SLOTS * sizeof *m->blocks);
     m->order = exec_memory(PROGRAM_SLOTS * sizeof *m->order);
-    return m->blocks && m->order && shadow_open(&m->shadow, granule > GRANULE_MAX ? GRANULE_MAX : granule ? granule : 1);
+    return m->blocks && m->order &&
+           shadow_open(&m->shadow, granule > GRANULE_MAX ? GRANULE_MAX
+                                   : granule             ? granule
+                                                         : 1);
 }
 
 void model_close(struct exec *x)
@@ -70,7 +73,8 @@ void model_fresh(struct exec *x, bool thoroughly)
     memset(m->alive, 0, sizeof m->alive);
     memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
-    m->slot_end = m->live = m->generation = m->sweep = m->sweep_place = m->refusals = m->growths = m->strangers = m->huge = 0;
+    m->slot_end = m->live = m->generation = m->sweep = m->sweep_place = m->refusals = m->growths = m->strangers =
+        m->huge = 0;
     m->live_bytes = m->written = m->largest = 0;
 }
 
@@ -154,7 +158,8 @@ static bool verify_strangers(struct exec *x)
         size_t bytes = m->stranger[i].bytes, at = payload_verify(m->stranger[i].base, bytes, m->stranger[i].key);
         exec_checked(x, RULE_A40);
         if (at < bytes)
-            return exec_fail(x, RULE_A40, m->stranger[i].base + at, "bytes that somebody else took from the break stay theirs",
+            return exec_fail(x, RULE_A40, m->stranger[i].base + at,
+                             "bytes that somebody else took from the break stay theirs",
                              "byte %zu of the %zu taken has changed", at, bytes);
     }
     return true;
@@ -219,7 +224,8 @@ static bool overlap(struct exec *x, const struct request *r, const struct block 
     size_t bytes = owned_bytes(b);
     for (unsigned slot = 0; slot < m->slot_end; slot++) {
         const struct block *o = &m->blocks[slot];
-        if (slot == r->slot || !block_live(o) || o->base >= b->base + bytes || o->base + owned_bytes(o) <= b->base) continue;
+        if (slot == r->slot || !block_live(o) || o->base >= b->base + bytes || o->base + owned_bytes(o) <= b->base)
+            continue;
         const void *at = (const void *)(o->base > b->base ? o->base : b->base);
         if (o->base >= b->base)
             return exec_fail(x, rule, at, "a block disjoint from every live one",
@@ -283,14 +289,14 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
     if (at == UINTPTR_MAX || at < 4096)
         return exec_fail(x, RULE_C14, NULL, "a block or NULL", "the value %lld", (long long)(intptr_t)at);
     exec_checked(x, r->impossible_rule);
-    if (r->impossible)
-        return exec_fail(x, r->impossible_rule, p, "a refusal: no memory is that large", "a block");
+    if (r->impossible) return exec_fail(x, r->impossible_rule, p, "a refusal: no memory is that large", "a block");
     size_t align = model_align(&x->options.contract, r->bytes);
     if (r->align > align) align = (size_t)r->align;
     exec_checked(x, r->align_rule);
     if (at & (align - 1))
-        return exec_fail(x, r->align_rule, p, "an aligned address", "%llu bytes requested, address is %zu past a multiple of %zu",
-                         (unsigned long long)r->bytes, (size_t)(at & (align - 1)), align);
+        return exec_fail(x, r->align_rule, p, "an aligned address",
+                         "%llu bytes requested, address is %zu past a multiple of %zu", (unsigned long long)r->bytes,
+                         (size_t)(at & (align - 1)), align);
     uint64_t usable;
     if (!judge_usable(x, r, p, &usable) || !contained(x, r, p, usable)) return false;
     struct block *b = &m->blocks[r->slot];

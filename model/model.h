@@ -36,14 +36,14 @@ _Static_assert(sizeof(void *) != 8 || sizeof(struct block) == 24, "the model's c
 #define STRANGERS_MAX 8u
 
 struct model {
-    struct block *blocks; /* PROGRAM_SLOTS of them */
+    struct block *blocks;               /* PROGRAM_SLOTS of them */
     uint64_t alive[PROGRAM_SLOTS / 64]; /* bit s % 64 of word s / 64: the block of slot s is live */
     struct shadow shadow;
-    uint32_t slot_end;    /* no slot from here on was used in this run */
-    uint32_t live;        /* blocks alive */
-    uint64_t live_bytes;  /* their requests, summed, */
-    uint64_t life_bytes;  /* requests granted since the heap was made, summed */
-    uint64_t written;     /* and as much of them as is written */
+    uint32_t slot_end;   /* no slot from here on was used in this run */
+    uint32_t live;       /* blocks alive */
+    uint64_t live_bytes; /* their requests, summed, */
+    uint64_t life_bytes; /* requests granted since the heap was made, summed */
+    uint64_t written;    /* and as much of them as is written */
     uint32_t generation;
     uint32_t sweep;       /* slot that the rotating sweep looks at next, */
     uint32_t sweep_place; /* and where in the block it looked last, as a fraction of 2^32 */
@@ -66,14 +66,14 @@ struct model {
 struct request {
     const struct op *op;
     unsigned slot;
-    uint64_t bytes;        /* of the block, when they can be said in a size_t */
-    uint64_t align;        /* asked for; 1: nothing beyond malloc's */
-    bool impossible;       /* no allocator can grant it: bytes, product or sum do not fit */
+    uint64_t bytes;            /* of the block, when they can be said in a size_t */
+    uint64_t align;            /* asked for; 1: nothing beyond malloc's */
+    bool impossible;           /* no allocator can grant it: bytes, product or sum do not fit */
     enum rule impossible_rule; /* the rule that says so */
-    enum rule align_rule;  /* under which a wrong alignment is found, */
-    enum rule zero_rule;   /* and a zero-size block that is somebody's */
-    bool injected;         /* the backing refused something during the call because it was told to */
-    int error;             /* errno, or the error that was returned */
+    enum rule align_rule;      /* under which a wrong alignment is found, */
+    enum rule zero_rule;       /* and a zero-size block that is somebody's */
+    bool injected;             /* the backing refused something during the call because it was told to */
+    int error;                 /* errno, or the error that was returned */
 };
 
 /* The alignment that this contract promises for a block of so many bytes (A2, C4). */
@@ -115,16 +115,10 @@ bool model_inspect(struct exec *x);
 bool model_moved_break(struct exec *x, const unsigned char *before, const struct request *r);
 
 /* A block's usable size as last seen, for the gauge of SIZE_USABLE. */
-static inline uint64_t block_usable(const struct block *b)
-{
-    return b->usable == USABLE_HUGE ? b->request : b->usable;
-}
+static inline uint64_t block_usable(const struct block *b) { return b->usable == USABLE_HUGE ? b->request : b->usable; }
 
 /* How much of a block of so many bytes is written. */
-static inline uint64_t model_written(uint64_t bytes)
-{
-    return bytes <= PAYLOAD_WHOLE_MAX ? bytes : 2 * PAYLOAD_EDGE;
-}
+static inline uint64_t model_written(uint64_t bytes) { return bytes <= PAYLOAD_WHOLE_MAX ? bytes : 2 * PAYLOAD_EDGE; }
 
 static inline bool block_live(const struct block *b) { return b->base && !b->dead; }
 

@@ -103,7 +103,8 @@ size_t payload_verify(const void *p, size_t n, uint64_t key)
         const size_t last = last_wide(n);
         const uint64_t k = key_at(key, last);
         lanes a = {key, key + PAYLOAD_STEP}, b = a + 2 * PAYLOAD_STEP, bad = {0, 0};
-        for (size_t at = 0; at < last; at += WIDE, a += 4 * PAYLOAD_STEP, b += 4 * PAYLOAD_STEP) wide_differs(&bad, from + at, &a, &b);
+        for (size_t at = 0; at < last; at += WIDE, a += 4 * PAYLOAD_STEP, b += 4 * PAYLOAD_STEP)
+            wide_differs(&bad, from + at, &a, &b);
         a = (lanes){k, k + PAYLOAD_STEP};
         b = a + 2 * PAYLOAD_STEP;
         wide_differs(&bad, from + last, &a, &b);

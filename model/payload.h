@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAYLOAD_STEP UINT64_C(0x9E3779B97F4A7C15) /* odd, no byte of it repeats: neighbouring words differ in every byte */
+#define PAYLOAD_STEP \
+    UINT64_C(0x9E3779B97F4A7C15) /* odd, no byte of it repeats: neighbouring words differ in every byte */
 
 /* The key of the generation-th contents written in a run with this seed. */
 uint64_t payload_key(uint32_t seed, uint64_t generation);

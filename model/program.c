@@ -8,8 +8,14 @@
 #include <assert.h>
 #include <string.h>
 
-#define SIZE {.form = OPERAND_SIZE}
-#define NUMBER {.form = OPERAND_NUMBER}
+#define SIZE                 \
+    {                        \
+        .form = OPERAND_SIZE \
+    }
+#define NUMBER                 \
+    {                          \
+        .form = OPERAND_NUMBER \
+    }
 
 const struct op_shape op_shapes[OP_KINDS] = {
     [OP_MALLOC] = {.name = "malloc", .slot = SLOT_RESULT, .a = SIZE},
@@ -35,8 +41,10 @@ const struct op_shape op_shapes[OP_KINDS] = {
     [OP_BRK] = {.name = "brk", .a = SIZE},
     [OP_MMAP] = {.name = "mmap", .slot = SLOT_RESULT, .a = SIZE, .b = {.form = OPERAND_BITS, .lead = "flags"}},
     [OP_MUNMAP] = {.name = "munmap", .slot = SLOT_ARGUMENT, .a = SIZE, .b = {.form = OPERAND_NUMBER, .lead = "at"}},
-    [OP_MAP_STORE] = {.name = "map_store", .slot = SLOT_ARGUMENT,
-                      .a = {.form = OPERAND_NUMBER, .lead = "at"}, .b = {.form = OPERAND_NUMBER, .lead = "value"}},
+    [OP_MAP_STORE] = {.name = "map_store",
+                      .slot = SLOT_ARGUMENT,
+                      .a = {.form = OPERAND_NUMBER, .lead = "at"},
+                      .b = {.form = OPERAND_NUMBER, .lead = "value"}},
     [OP_FILE_STORE] = {.name = "file_store", .b_first = true, .a = {.form = OPERAND_NUMBER, .lead = "at"}, .b = NUMBER},
     [OP_DOUBLE_FREE] = {.name = "double_free", .slot = SLOT_ARGUMENT},
     [OP_INTERIOR_FREE] = {.name = "interior_free", .slot = SLOT_ARGUMENT, .a = SIZE},

@@ -41,14 +41,14 @@ enum size_kind {
 enum op_kind {
     /* the malloc family; `slot` receives or names the block. On a slot that is live already, an allocation is skipped;
      * on a slot that is not, free, free_sized, usable_size and write are skipped and realloc is realloc(NULL, a). */
-    OP_MALLOC,             /* a bytes */
+    OP_MALLOC, /* a bytes */
     OP_FREE,
-    OP_REALLOC,            /* to a bytes */
-    OP_CALLOC,             /* a elements of b bytes */
-    OP_ALIGNED_ALLOC,      /* a bytes aligned to b */
-    OP_POSIX_MEMALIGN,     /* a bytes aligned to b */
-    OP_MEMALIGN,           /* a bytes aligned to b */
-    OP_REALLOCARRAY,       /* to a elements of b bytes */
+    OP_REALLOC,        /* to a bytes */
+    OP_CALLOC,         /* a elements of b bytes */
+    OP_ALIGNED_ALLOC,  /* a bytes aligned to b */
+    OP_POSIX_MEMALIGN, /* a bytes aligned to b */
+    OP_MEMALIGN,       /* a bytes aligned to b */
+    OP_REALLOCARRAY,   /* to a elements of b bytes */
     OP_USABLE_SIZE,
     OP_FREE_SIZED,         /* with the size requested */
     OP_FREE_ALIGNED_SIZED, /* with the size and alignment requested; only for blocks of aligned_alloc */
@@ -57,25 +57,25 @@ enum op_kind {
     OP_CHECK,              /* verify every live block, and check() and walk() where offered */
     OP_REPEAT,             /* the a operations before this one, b more times; repeats among them are left out */
     /* the surroundings */
-    OP_FAIL,               /* the a-th request from now that the allocator makes of its backing fails, once (a = 1: the next) */
-    OP_FOREIGN_SBRK,       /* somebody else takes a bytes from the same break (A40) */
+    OP_FAIL, /* the a-th request from now that the allocator makes of its backing fails, once (a = 1: the next) */
+    OP_FOREIGN_SBRK, /* somebody else takes a bytes from the same break (A40) */
     /* frames */
     OP_FRAME_PUSH,
     OP_FRAME_POP,
     /* the break as an interface */
-    OP_SBRK,               /* by a bytes, taken as signed */
-    OP_BRK,                /* to base + a */
+    OP_SBRK, /* by a bytes, taken as signed */
+    OP_BRK,  /* to base + a */
     /* mappings: slot numbers name mappings here */
-    OP_MMAP,               /* a bytes; b packs flags, file, offset and address choice: see docs/PROGRAMS.md */
-    OP_MUNMAP,             /* a bytes from byte offset b of the mapping in `slot` */
-    OP_MAP_STORE,          /* store at byte offset a of the mapping; b selects the value */
-    OP_FILE_STORE,         /* the harness stores into file b at offset a, as another process would */
+    OP_MMAP,       /* a bytes; b packs flags, file, offset and address choice: see docs/PROGRAMS.md */
+    OP_MUNMAP,     /* a bytes from byte offset b of the mapping in `slot` */
+    OP_MAP_STORE,  /* store at byte offset a of the mapping; b selects the value */
+    OP_FILE_STORE, /* the harness stores into file b at offset a, as another process would */
     /* illegal mode: contract errors; run only for allocators that promise to report them (C43) */
-    OP_DOUBLE_FREE,        /* free of the block that `slot` held last */
-    OP_INTERIOR_FREE,      /* free of an address a bytes inside the live block of `slot` */
-    OP_FOREIGN_FREE,       /* free of an address that the allocator never returned */
-    OP_WRONG_SIZE_FREE,    /* free_sized with the size requested + a, a not 0 */
-    OP_WRITE_AFTER_FREE,   /* store into the block that `slot` held last */
+    OP_DOUBLE_FREE,      /* free of the block that `slot` held last */
+    OP_INTERIOR_FREE,    /* free of an address a bytes inside the live block of `slot` */
+    OP_FOREIGN_FREE,     /* free of an address that the allocator never returned */
+    OP_WRONG_SIZE_FREE,  /* free_sized with the size requested + a, a not 0 */
+    OP_WRITE_AFTER_FREE, /* store into the block that `slot` held last */
     OP_KINDS
 };
 
@@ -107,25 +107,25 @@ enum heap_fence {
 
 /* Rules about the whole life of a heap need more than one run of a program; which, is part of the program. */
 enum heap_course {
-    COURSE_PLAIN,    /* run, verify, free everything */
-    COURSE_DRAIN,    /* ... then run again on the same heap: what was granted is granted again (C24) */
-    COURSE_STEADY,   /* ... several times: the footprint stays that of the second round (C39) */
-    COURSE_REFILL,   /* fill to exhaustion, free one, ask for the same again (C25) */
-    COURSE_MONOTONE, /* on a fresh heap, whatever is smaller than what was granted is granted (C30) */
-    COURSE_TWIN,     /* again elsewhere, with other dirt and other contents: same offsets (C37, C41) */
-    COURSE_PERMUTE,  /* free in another order: the same end state (C40) */
-    COURSE_FREE_COST,/* instructions of a free among few and among many free blocks (A24) */
+    COURSE_PLAIN,     /* run, verify, free everything */
+    COURSE_DRAIN,     /* ... then run again on the same heap: what was granted is granted again (C24) */
+    COURSE_STEADY,    /* ... several times: the footprint stays that of the second round (C39) */
+    COURSE_REFILL,    /* fill to exhaustion, free one, ask for the same again (C25) */
+    COURSE_MONOTONE,  /* on a fresh heap, whatever is smaller than what was granted is granted (C30) */
+    COURSE_TWIN,      /* again elsewhere, with other dirt and other contents: same offsets (C37, C41) */
+    COURSE_PERMUTE,   /* free in another order: the same end state (C40) */
+    COURSE_FREE_COST, /* instructions of a free among few and among many free blocks (A24) */
     COURSE_KINDS
 };
 
 struct heap_geometry {
-    uint64_t size;   /* bytes lent, 1 .. PROGRAM_HEAP_MAX; of no particular multiple */
-    uint32_t seed;   /* of contents and of random dirt */
-    uint32_t fail;   /* as OP_FAIL with this number before the first operation; 0: none */
-    uint8_t dirty;   /* enum heap_dirty */
-    uint8_t place;   /* enum heap_place */
-    uint8_t fence;   /* enum heap_fence */
-    uint8_t course;  /* enum heap_course */
+    uint64_t size;  /* bytes lent, 1 .. PROGRAM_HEAP_MAX; of no particular multiple */
+    uint32_t seed;  /* of contents and of random dirt */
+    uint32_t fail;  /* as OP_FAIL with this number before the first operation; 0: none */
+    uint8_t dirty;  /* enum heap_dirty */
+    uint8_t place;  /* enum heap_place */
+    uint8_t fence;  /* enum heap_fence */
+    uint8_t course; /* enum heap_course */
 };
 
 struct program {
@@ -155,7 +155,7 @@ size_t program_encode(const struct program *p, unsigned char *bytes);
 /* The swarm form's head, for engines that fill bytes with random ones: which families of operations a target offers is
  * written over byte 0, so that no program is wasted. */
 enum swarm_family { SWARM_HEAP, SWARM_FRAMES, SWARM_BREAK, SWARM_MAPPINGS, SWARM_FAMILIES };
-#define SWARM_ILLEGAL 0x80u     /* bit of byte 0: contract errors among the operations */
+#define SWARM_ILLEGAL 0x80u /* bit of byte 0: contract errors among the operations */
 #define SWARM_HEAD_BYTES 16u
 #define SWARM_OP_BYTES 4u
 

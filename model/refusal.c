@@ -13,7 +13,7 @@
 #define HOST_LITTLE ((uint64_t)4 << 10)
 #define HOST_REQUEST ((uint64_t)1 << 20)
 #define HOST_LIVE ((uint64_t)64 << 20)
-#define RECORD_BYTES 64u /* of a heap that goes on behind what somebody else took */
+#define RECORD_BYTES 64u           /* of a heap that goes on behind what somebody else took */
 #define SCAN_MAX ((size_t)1 << 24) /* larger heaps are not scanned for gaps */
 
 /* What a block needs, and the most that its alignment may cost. */
@@ -134,7 +134,8 @@ bool model_refused(struct exec *x, const struct request *r)
             return exec_fail(x, RULE_A6, NULL, "errno ENOMEM after a refusal", "errno %d", r->error);
     }
     if (!r->impossible && !r->injected && !explained(x, r)) return false;
-    if (block_live(&m->blocks[r->slot]) && !model_verify(x, r->slot, RULE_A16)) return false; /* a realloc's own block */
+    if (block_live(&m->blocks[r->slot]) && !model_verify(x, r->slot, RULE_A16))
+        return false; /* a realloc's own block */
     /* A refusal leaves everybody as he was. Everybody is looked at after the first ones, then ever more rarely: a program
      * that fills the heap is refused hundreds of times. In between, the sweep after every call looks at one. */
     bool all = !(m->refusals & (m->refusals - 1));
@@ -149,8 +150,9 @@ static bool nothing_above(struct exec *x)
     for (unsigned slot = 0; slot < m->slot_end; slot++) {
         const struct block *b = &m->blocks[slot];
         if (block_live(b) && b->base + block_usable(b) > (uintptr_t)x->lender.brk)
-            return exec_fail(x, RULE_A42, x->lender.brk, "a break above every live block", "p%u ends %zu bytes above it",
-                             slot, (size_t)(b->base + block_usable(b) - (uintptr_t)x->lender.brk));
+            return exec_fail(x, RULE_A42, x->lender.brk, "a break above every live block",
+                             "p%u ends %zu bytes above it", slot,
+                             (size_t)(b->base + block_usable(b) - (uintptr_t)x->lender.brk));
     }
     return true;
 }
@@ -166,10 +168,9 @@ bool model_moved_break(struct exec *x, const unsigned char *before, const struct
     if (++m->growths > 16 && m->growths % 64 && !x->options.thorough) return true;
     exec_checked(x, RULE_C38);
     uint64_t need = need_of(x, r), have = 0;
-    if (may_have_room(x, (uintptr_t)before, need))
-        have = room(x, (uintptr_t)before, true, need);
+    if (may_have_room(x, (uintptr_t)before, need)) have = room(x, (uintptr_t)before, true, need);
     if (have < need) return true;
     return exec_fail(x, RULE_C38, NULL, "reuse of free memory before the heap grows",
-                     "the heap grew for %llu bytes, which need %llu of a gap that has %llu", (unsigned long long)r->bytes,
-                     (unsigned long long)need, (unsigned long long)have);
+                     "the heap grew for %llu bytes, which need %llu of a gap that has %llu",
+                     (unsigned long long)r->bytes, (unsigned long long)need, (unsigned long long)have);
 }

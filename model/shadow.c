@@ -7,7 +7,8 @@
 
 #define CHUNK_LOG2 20u
 #define CHUNK_BYTES ((uintptr_t)1 << CHUNK_LOG2)
-#define TABLE_SIZE ((size_t)1 << (sizeof(void *) > 4 ? 16 : 13)) /* chunks of address space: 64 GiB, or all of 32 bits */
+#define TABLE_SIZE \
+    ((size_t)1 << (sizeof(void *) > 4 ? 16 : 13)) /* chunks of address space: 64 GiB, or all of 32 bits */
 #define CHUNKS_MAX (TABLE_SIZE / 2)
 #define WORD_BITS 64u
 
@@ -114,12 +115,14 @@ static uintptr_t seek(const struct shadow *s, uintptr_t from, uintptr_t to, bool
         uintptr_t id = (at >> CHUNK_LOG2) + 1, chunk_end = (at | (CHUNK_BYTES - 1)) + 1;
         const uint64_t *bits = id == s->last_id ? s->last_bits : entry_of(s, id)->bits;
         if (!bits && !owned) return at; /* nothing was ever owned in this chunk */
-        size_t bit = (at & (CHUNK_BYTES - 1)) >> s->granule_log2, w = bit / WORD_BITS, end = CHUNK_BYTES >> s->granule_log2;
+        size_t bit = (at & (CHUNK_BYTES - 1)) >> s->granule_log2, w = bit / WORD_BITS,
+               end = CHUNK_BYTES >> s->granule_log2;
         if (chunk_end - 1 >= to - 1) end = ((to - 1) & (CHUNK_BYTES - 1)) / ((uintptr_t)1 << s->granule_log2) + 1;
         uint64_t word = bits ? (bits[w] ^ flip) >> bit % WORD_BITS << bit % WORD_BITS : 0;
         while (bits && !word && ++w * WORD_BITS < end) word = bits[w] ^ flip;
         if (word) {
-            uintptr_t found = chunk_end - CHUNK_BYTES + ((w * WORD_BITS + (unsigned)__builtin_ctzll(word)) << s->granule_log2);
+            uintptr_t found =
+                chunk_end - CHUNK_BYTES + ((w * WORD_BITS + (unsigned)__builtin_ctzll(word)) << s->granule_log2);
             return found < from ? from : found < to ? found : to;
         }
         if (chunk_end - 1 >= to - 1) return to;
@@ -148,9 +151,8 @@ static inline bool span_of(struct shadow *s, uintptr_t at, uintptr_t end, struct
     if (more >= WORD_BITS || at >> CHUNK_LOG2 != end >> CHUNK_LOG2) return false;
     uint64_t *bits = bits_of(s, at), granules = ~UINT64_C(0) >> (WORD_BITS - 1 - more);
     size_t first = (at & (CHUNK_BYTES - 1)) >> s->granule_log2, shift = first % WORD_BITS;
-    *span = (struct span){.words = bits + first / WORD_BITS,
-                          .low = granules << shift,
-                          .high = granules >> (WORD_BITS - 1 - shift) >> 1};
+    *span = (struct span){
+        .words = bits + first / WORD_BITS, .low = granules << shift, .high = granules >> (WORD_BITS - 1 - shift) >> 1};
     return bits;
 }
 

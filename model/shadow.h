@@ -16,7 +16,7 @@
 #define SHADOW_GIANTS_MAX 64u
 
 struct shadow_chunk {
-    uintptr_t id;   /* address / CHUNK_BYTES, + 1 so that 0 means empty */
+    uintptr_t id; /* address / CHUNK_BYTES, + 1 so that 0 means empty */
     uint64_t *bits;
 };
 

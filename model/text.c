@@ -13,7 +13,7 @@
 /* ---- Words ------------------------------------------------------------------------------------------------------- */
 
 const char *const size_words[SIZE_KINDS] = {
-    [SIZE_LITERAL] = "", [SIZE_TOP] = "MAX", [SIZE_HALF] = "HALF",
+    [SIZE_LITERAL] = "",  [SIZE_TOP] = "MAX",       [SIZE_HALF] = "HALF",
     [SIZE_HEAP] = "heap", [SIZE_USABLE] = "usable", [SIZE_SEEN] = "seen",
 };
 

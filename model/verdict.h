@@ -20,7 +20,7 @@ enum rule {
 enum rule_class { CLASS_CORRECT, CLASS_RESOURCE, CLASS_RETURNS };
 
 struct rule_info {
-    const char *id;       /* "A15" */
+    const char *id; /* "A15" */
     enum rule_class class;
     const char *source;   /* "C11 7.22.3.5" */
     const char *sentence; /* what must hold, one sentence without full stop */

@@ -27,9 +27,9 @@ static int parse(const char *text)
     return options_parse(&o, count, words, error, sizeof error);
 }
 
-#define REFUSED(text, expected)             \
-    do {                                    \
-        assert_int_equal(parse(text), -1);  \
+#define REFUSED(text, expected)               \
+    do {                                      \
+        assert_int_equal(parse(text), -1);    \
         assert_string_equal(error, expected); \
     } while (0)
 
@@ -116,8 +116,7 @@ static void wrong_verbs_and_operands(void **state)
 {
     (void)state;
     REFUSED("assay", "a verb is missing: list, check, replay, minimize, show");
-    REFUSED("assay chek x",
-            "no verb 'chek'; there are list, check, replay, minimize, show");
+    REFUSED("assay chek x", "no verb 'chek'; there are list, check, replay, minimize, show");
     REFUSED("assay check", "too few operands: assay check ALLOC");
     REFUSED("assay check x y", "'y' is too much: assay check ALLOC");
     REFUSED("assay list x", "'x' is too much: assay list");
@@ -161,9 +160,9 @@ static void help_and_parser_agree(void **state)
     (void)state;
     static const char *const verbs[] = {"list", "check",  "replay",  "diff", "minimize",
                                         "show", "record", "explore", "bench"};
-    static const char *const options[] = {"seconds", "programs", "seed", "jobs", "threads", "prefix", "profile",
-                                          "max-size", "memory", "timeout", "out", "output", "format", "as", "all",
-                                          "no-minimize", "names", "quiet", "help", "version"};
+    static const char *const options[] = {"seconds",  "programs",    "seed",    "jobs",  "threads", "prefix", "profile",
+                                          "max-size", "memory",      "timeout", "out",   "output",  "format", "as",
+                                          "all",      "no-minimize", "names",   "quiet", "help",    "version"};
     for (size_t v = 0; v < sizeof verbs / sizeof verbs[0]; v++) {
         char *text = NULL, wanted[64], command[64];
         size_t length;

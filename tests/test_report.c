@@ -43,24 +43,40 @@ static int set_up(void **state)
     add_op((struct op){.kind = OP_MALLOC, .slot = 2, .count = 6, .stride = 1, .a = 16});
     add_op((struct op){.kind = OP_WRITE, .slot = 1});
 
-    add_event((struct event){
-        .op = 0, .kind = OP_MALLOC, .result = RESULT_PTR, .size = 24, .offset = 0x10, .usable = 32});
+    add_event(
+        (struct event){.op = 0, .kind = OP_MALLOC, .result = RESULT_PTR, .size = 24, .offset = 0x10, .usable = 32});
     add_event((struct event){
         .op = 1, .slot = 1, .kind = OP_MALLOC, .result = RESULT_PTR, .size = 40, .offset = 0x40, .usable = 40});
     add_event((struct event){.op = 2, .kind = OP_FREE, .result = RESULT_VOID, .offset = 0x10});
     for (uint32_t i = 0; i < 5; i++)
-        add_event((struct event){.op = 3, .step = i, .slot = (uint16_t)(2 + i), .kind = OP_MALLOC, .result = RESULT_PTR,
-                                 .size = 16, .offset = 0x80 + 0x20 * i, .usable = 16});
-    add_event((struct event){.op = 3, .step = 5, .slot = 7, .kind = OP_MALLOC, .result = RESULT_NULL, .size = 16,
-                             .offset = OFFSET_NONE, .error = 12});
+        add_event((struct event){.op = 3,
+                                 .step = i,
+                                 .slot = (uint16_t)(2 + i),
+                                 .kind = OP_MALLOC,
+                                 .result = RESULT_PTR,
+                                 .size = 16,
+                                 .offset = 0x80 + 0x20 * i,
+                                 .usable = 16});
+    add_event((struct event){.op = 3,
+                             .step = 5,
+                             .slot = 7,
+                             .kind = OP_MALLOC,
+                             .result = RESULT_NULL,
+                             .size = 16,
+                             .offset = OFFSET_NONE,
+                             .error = 12});
     finding.trace.heap_size = 8192;
     finding.trace.fault_offset = 0x48;
     finding.trace.blocks[0] = (struct live_block){.offset = 0x40, .size = 40, .usable = 40, .slot = 1};
     finding.trace.blocks[1] = (struct live_block){.offset = 0x80, .size = 9, .usable = 16, .slot = 2};
     finding.trace.block_count = 2;
 
-    finding.verdict = (struct verdict){.kind = VERDICT_FAIL, .rule = RULE_C10, .op = 4, .slot = 1,
-                                       .expected = "byte 8 of p1 is 0x5a", .seen = "it is 0x00"};
+    finding.verdict = (struct verdict){.kind = VERDICT_FAIL,
+                                       .rule = RULE_C10,
+                                       .op = 4,
+                                       .slot = 1,
+                                       .expected = "byte 8 of p1 is 0x5a",
+                                       .seen = "it is 0x00"};
     finding.original_ops = 120;
     finding.minimised = true;
     finding.repeats = finding.repeated = 10;
@@ -335,19 +351,22 @@ static void documents_hold_any_bytes(void **state)
     char *text = write_report(FORMAT_JSON, 2, false);
     expect_python("import sys,json\nl=[json.loads(x) for x in sys.stdin.buffer.read().split(b\"\\n\")[:-1]]\n"
                   "assert [x[\"type\"] for x in l]==[\"finding\",\"finding\",\"summary\"]\n"
-                  "assert \"\\ufffd\" in l[0][\"allocator\"]", text);
+                  "assert \"\\ufffd\" in l[0][\"allocator\"]",
+                  text);
     free(text);
     text = write_report(FORMAT_JUNIT, 20, false);
     expect_python("import sys,xml.etree.ElementTree as e\nr=e.fromstring(sys.stdin.buffer.read())\n"
                   "assert r.tag==\"testsuites\" and len(r[0].findall(\"testcase\"))==int(r[0].get(\"tests\"))==5\n"
                   "assert len(r.findall(\".//failure\"))==16 and len(r.findall(\".//skipped\"))==2\n"
-                  "assert r.find(\".//failure\").get(\"type\")==\"C10\"", text);
+                  "assert r.find(\".//failure\").get(\"type\")==\"C10\"",
+                  text);
     free(text);
     text = write_report(FORMAT_SARIF, 3, false);
     expect_python("import sys,json\nr=json.load(sys.stdin)[\"runs\"][0]\nx=r[\"results\"]\nassert len(x)==3\n"
                   "assert r[\"tool\"][\"driver\"][\"rules\"][x[2][\"ruleIndex\"]][\"id\"]==x[2][\"ruleId\"]==\"C10\"\n"
                   "p=x[0][\"locations\"][0][\"physicalLocation\"]\nassert p[\"region\"][\"startLine\"]==7\n"
-                  "assert p[\"artifactLocation\"][\"uri\"].startswith(\"a%20dir/%C3%A4%FF\")", text);
+                  "assert p[\"artifactLocation\"][\"uri\"].startswith(\"a%20dir/%C3%A4%FF\")",
+                  text);
     free(text);
 }
 
@@ -358,7 +377,8 @@ static void machine_formats_hold_no_findings_too(void **state)
     summary.findings = 0;
     char *text = write_report(FORMAT_JUNIT, 0, false);
     expect_python("import sys,xml.etree.ElementTree as e\nr=e.fromstring(sys.stdin.buffer.read())\n"
-                  "assert len(r[0])==4 and r[0].get(\"failures\")==\"0\"", text);
+                  "assert len(r[0])==4 and r[0].get(\"failures\")==\"0\"",
+                  text);
     free(text);
     text = write_report(FORMAT_SARIF, 0, false);
     expect_python("import sys,json\nassert json.load(sys.stdin)[\"runs\"][0][\"results\"]==[]", text);
@@ -402,7 +422,8 @@ static void page_is_well_formed_and_complete(void **state)
                       "assert \"<h1>assay: &lt;a&gt;&amp;\" in t and \"http\" not in t and \"<script\" not in t\n"
                       "r=e.fromstring(t[t.index(\"<svg\"):t.index(\"</svg>\")+6])\n"
                       "assert len(r.findall(\"rect\"))==7\n"
-                      "assert t.count(\"<mark>\")==1", text);
+                      "assert t.count(\"<mark>\")==1",
+                      text);
         free(text);
     }
 }
@@ -418,7 +439,8 @@ static void page_without_a_run_shows_what_is_asked_for(void **state)
     fclose(out);
     expect_python("import sys,xml.etree.ElementTree as e\nt=sys.stdin.read()\n"
                   "r=e.fromstring(t[t.index(\"<svg\"):t.index(\"</svg>\")+6])\n"
-                  "assert len(r.findall(\"rect\"))==11", text); /* p0 four times, p1 to p7 once */
+                  "assert len(r.findall(\"rect\"))==11",
+                  text); /* p0 four times, p1 to p7 once */
     free(text);
 }
 

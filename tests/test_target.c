@@ -136,7 +136,7 @@ static void every_word_listed_is_known(void **state)
 static void unknown_words_are_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"string", "stric", "strict,,", "-strict",  "errno",
+    static const char *const wrong[] = {"string", "stric", "strict,,",   "-strict", "errno",
                                         "+",      "-",     "zero-size=", "strict x"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(resolve("libc", wrong[i]), -1);

@@ -43,7 +43,7 @@ void *NAME(malloc)(size_t size)
     heavy[size % sizeof heavy]++;
 #endif
     unsigned class = 5;
-    while (class < CLASSES && (size_t)1 << class < size) class++;
+    while (class < CLASSES && (size_t)1 << class < size) class ++;
     struct header *h = class < CLASSES ? lists[class] : NULL;
     const size_t bytes = sizeof *h + ((size_t)1 << class);
     if (class == CLASSES || (!h && bytes > ARENA_BYTES - used)) {

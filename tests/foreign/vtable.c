@@ -22,10 +22,16 @@ static void give(void *heap, void *p) { (void)heap, free(p); }
 static void *resize(void *heap, void *p, size_t size) { return (void)heap, realloc(p, size); }
 
 static const struct alloc_ops vtable = {
-    .abi = ABI, .name = "wrapped", .summary = "the C library's malloc behind a vtable",
+    .abi = ABI,
+    .name = "wrapped",
+    .summary = "the C library's malloc behind a vtable",
     .contract = {.backing = BACKING_HOST, .align_min = ALIGN, .align_max = 4096, .promises = PROMISE_ERRNO},
     .state_size = 1,
-    .init = start, .fini = finish, .malloc = MALLOC, .free = give, .realloc = resize,
+    .init = start,
+    .fini = finish,
+    .malloc = MALLOC,
+    .free = give,
+    .realloc = resize,
 };
 
 assay_allocator_fn assay_allocator;
