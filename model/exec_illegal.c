@@ -31,10 +31,7 @@ static bool reported(struct exec *x, const void *p, enum rule rule, uint64_t ins
 }
 
 /* Nobody lives there: freeing it would be an error. */
-static bool nobody_at(const struct exec *x, uintptr_t base)
-{
-    return shadow_next_owned(&x->model.shadow, base, base + 1) != base;
-}
+static bool nobody_at(const struct exec *x, uintptr_t base) { return !shadow_owned(&x->model.shadow, base); }
 
 static bool bad_free(struct exec *x, const struct op *op, unsigned slot, void *p)
 {

@@ -234,3 +234,8 @@ bool shadow_has_gap(const struct shadow *s, uintptr_t from, uintptr_t to, size_t
     }
     return false;
 }
+
+bool shadow_owned(const struct shadow *s, uintptr_t at)
+{
+    return (s->giant_count && meets_giant(s, at, at)) || shadow_next_owned(s, at, at + 1) == at;
+}

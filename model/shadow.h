@@ -47,6 +47,8 @@ void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes);
 /* Whether [from, to) holds a run of at least `bytes` bytes that nobody owns, counted in whole granules; giants are not
  * looked at. A word of granules at a time: some ten instructions for each 64 granules of the range. */
 bool shadow_has_gap(const struct shadow *s, uintptr_t from, uintptr_t to, size_t bytes);
+/* Does somebody own the granule of this byte, giants included? */
+bool shadow_owned(const struct shadow *s, uintptr_t at);
 /* The first owned granule's address in [from, to); `to` if there is none. And the first that is not. */
 uintptr_t shadow_next_owned(const struct shadow *s, uintptr_t from, uintptr_t to);
 uintptr_t shadow_next_free(const struct shadow *s, uintptr_t from, uintptr_t to);
