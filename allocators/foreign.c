@@ -68,14 +68,15 @@ static int enter(void *heap, const struct backing *backing, unsigned place)
     return 0;
 }
 
-/* clang-format off: it takes the uses of the macro for declarations that run on */
+/* It would take the uses of the macro for declarations that run on. */
+/* clang-format off */
 #define INIT(n) static int init_##n(void *heap, struct backing *backing) { return enter(heap, backing, n); }
 INIT(0) INIT(1) INIT(2) INIT(3) INIT(4) INIT(5) INIT(6) INIT(7)
-/* clang-format on */
 
 static int (*const inits[])(void *heap, struct backing *backing) = {
     init_0, init_1, init_2, init_3, init_4, init_5, init_6, init_7,
 };
+/* clang-format on */
 _Static_assert(sizeof inits / sizeof inits[0] == FOREIGN_MAX, "one init for each place");
 
 static void nothing_to_give_back(void *heap) { (void)heap; }
