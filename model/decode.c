@@ -109,14 +109,16 @@ static struct size extreme(unsigned x, unsigned y)
     }
 }
 
+#define SMALL_HEAP 32768u
+
 enum palette {
     SIZES_SMALL,  /* 1 .. 128 */
     SIZES_CLASS,  /* about one size, which the head picks */
     SIZES_POWERS, /* next to powers of two */
-    SIZES_PAGE,   /* over the residues of a page */
+    SIZES_PAGE,   /* over the residues of a page, of an eighth of one on a small heap */
     SIZES_SHARE,  /* shares of the heap */
     SIZES_BORDER, /* next to what was seen: usable sizes, the largest granted */
-    SIZES_WIDE,   /* every magnitude up to 64 KiB alike */
+    SIZES_WIDE,   /* every magnitude up to 64 KiB alike, up to 1 KiB on a small heap */
     SIZES_ANY,    /* one of the above for each operation */
     PALETTES
 };
@@ -124,20 +126,23 @@ enum palette {
 static struct size size_of(const struct swarm *s, unsigned x, unsigned y)
 {
     unsigned palette = s->head[4] % PALETTES, v = x | y << 8;
+    /* A small heap is to hold dozens of blocks: there the sizes of these palettes are an eighth, and fewer are large. */
+    bool small = s->p->heap.size < SMALL_HEAP;
+    unsigned page = small ? 512 : 4096;
     if (palette == SIZES_ANY) palette = y % SIZES_ANY;
     if (x >= 0xfd && x != 0xfe) return extreme(y, y * 37 + s->head[5]);
     if (x == 0xfe) return literal(y & 3);
     switch ((enum palette)palette) {
     case SIZES_CLASS: return literal((uint64_t)(s->head[5] & 63) * 8 + (y & 1 ? x % 8 : 0) + 1);
-    case SIZES_POWERS: return literal((UINT64_C(1) << (3 + x % 11)) + y % 8 - 4);
-    case SIZES_PAGE: return literal((v & 0xfff) + ((y & 0x10) ? 4096u * (s->head[5] & 3) : 1));
+    case SIZES_POWERS: return literal((UINT64_C(1) << (3 + x % (small ? 8 : 11))) + y % 8 - 4);
+    case SIZES_PAGE: return literal(v % page + ((y & 0x10) ? page * (s->head[5] & 3) : 1));
     case SIZES_SHARE:
         if (x < 16) return (struct size){.kind = SIZE_HEAP, .v = (uint64_t) - (int64_t)(v >> 4)};
         return literal((s->p->heap.size >> (1 + x % 7)) + y % 64);
     case SIZES_BORDER:
         if (!s->live || x < 24) return (struct size){.kind = SIZE_SEEN, .v = (uint64_t)((int64_t)(y % 64) - 32)};
         return (struct size){.kind = SIZE_USABLE, .ref = some_live(s, x), .v = (uint64_t)((int64_t)(y % 5) - 2)};
-    case SIZES_WIDE: return literal((v & ((1u << (1 + x % 16)) - 1)) + 1);
+    case SIZES_WIDE: return literal((v & ((1u << (1 + x % (small ? 10 : 16))) - 1)) + 1);
     default: return literal((x & 127) + 1);
     }
 }
