@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FINDINGS_MAX 64u /* different ones that one run tells, with --all */
+#define KNOWN_MAX 128u /* signatures; a finding takes at most two: as it was met, and as it is when investigated */
 
 static void progress(void *context, const struct exec_counters *c, double seconds, double left)
 {
@@ -25,13 +25,32 @@ struct known { /* what this run has told already */
     int kind;
 };
 
-static bool is_known(const struct known *known, unsigned count, const struct finding *f)
+static struct known signature(const struct finding *f)
 {
     int kind = f->verdict.op < f->program.op_count ? f->program.ops[f->verdict.op].kind : OP_KINDS;
+    return (struct known){f->verdict.rule, kind};
+}
+
+static bool is_known(const struct known *known, unsigned count, const struct finding *f)
+{
+    struct known now = signature(f);
     for (unsigned i = 0; i < count; i++)
-        if (known[i].rule == f->verdict.rule && known[i].kind == kind) return true;
+        if (known[i].rule == now.rule && known[i].kind == now.kind) return true;
     return false;
 }
+
+static void remember(struct known *known, unsigned *count, const struct finding *f) { known[(*count)++] = signature(f); }
+
+/* The failing program as it was met. Investigating takes a hundred times as long, and with --all the same bug is met again
+ * and again. */
+static void raw_finding(const struct campaign *c, const struct campaign_result *r, struct finding *f)
+{
+    struct generator g;
+    generator_init(&g, c->target, c->seed);
+    generator_program(&g, r->index, &f->program);
+    f->verdict = r->failure.verdict;
+}
+
 
 static void add(struct exec_counters *sum, const struct exec_counters *more)
 {
@@ -43,7 +62,8 @@ static void add(struct exec_counters *sum, const struct exec_counters *more)
 static int run(const struct options *o, const struct target *t, struct report *r, struct finding *f)
 {
     static struct summary s;
-    struct known known[FINDINGS_MAX];
+    struct known known[KNOWN_MAX];
+    unsigned known_count = 0;
     struct campaign c = {.target = t,
                          .limits = limits_of(o),
                          .seed = o->seed,
@@ -64,10 +84,16 @@ static int run(const struct options *o, const struct target *t, struct report *r
         s.interrupted = result.interrupted || interrupted;
         if (result.end == CAMPAIGN_ERROR) return complain("%s", result.error);
         if (result.end == CAMPAIGN_PASS) break;
-        campaign_investigate(&c, &result, !o->no_minimize, f);
-        if (s.findings < FINDINGS_MAX && !is_known(known, s.findings, f)) {
-            known[s.findings++] = (struct known){
-                f->verdict.rule, f->verdict.op < f->program.op_count ? f->program.ops[f->verdict.op].kind : OP_KINDS};
+        raw_finding(&c, &result, f);
+        bool is_new = known_count + 2 <= KNOWN_MAX && !is_known(known, known_count, f);
+        if (is_new) {
+            remember(known, &known_count, f);
+            campaign_investigate(&c, &result, !o->no_minimize, f);
+            is_new = !is_known(known, known_count - 1, f);
+        }
+        if (is_new) {
+            s.findings++;
+            remember(known, &known_count, f);
             if (store_finding(o->out, f, error, sizeof error))
                 complain("%s; the program is in the report instead", error);
             report_finding(r, f);
