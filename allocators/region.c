@@ -378,6 +378,7 @@ const struct alloc_ops alloc_region = {
                         PROMISE_MERGES | PROMISE_STEADY | PROMISE_DRAINS | PROMISE_DETERMINISTIC |
                         PROMISE_DETECTS_BAD_FREE,
             .waste_max_bytes = 4096,
+            .size_max_bytes = (size_t)64 << 20, /* calls look through a map of the window, a byte a page */
         },
     .state_size = sizeof(struct region),
     .init = region_init,
