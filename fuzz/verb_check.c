@@ -39,7 +39,10 @@ static bool is_known(const struct known *known, unsigned count, const struct fin
     return false;
 }
 
-static void remember(struct known *known, unsigned *count, const struct finding *f) { known[(*count)++] = signature(f); }
+static void remember(struct known *known, unsigned *count, const struct finding *f)
+{
+    known[(*count)++] = signature(f);
+}
 
 /* The failing program as it was met. Investigating takes a hundred times as long, and with --all the same bug is met again
  * and again. */
@@ -50,7 +53,6 @@ static void raw_finding(const struct campaign *c, const struct campaign_result *
     generator_program(&g, r->index, &f->program);
     f->verdict = r->failure.verdict;
 }
-
 
 static void add(struct exec_counters *sum, const struct exec_counters *more)
 {

@@ -393,8 +393,8 @@ static void hand_written_programs_hold_on_the_free_list(void **state)
         "p0 = malloc 0\nfree p0",
         "p0..p31 = malloc 1 step 7\nfree p0..p30/2\np40..p60 = malloc 24\nfree p0..p100",
         "p0 = calloc 10 10\nrealloc p0 usable(p0)+1\nrealloc p0 usable(p0)\nrealloc p0 1\nfree p0",
-        "p0 = aligned_alloc 4096 10\np1 = posix_memalign 64 0\np2 = memalign 256 3\nfree_aligned_sized p0\nfree "
-        "p1\nfree p2",
+        ("p0 = aligned_alloc 4096 10\np1 = posix_memalign 64 0\np2 = memalign 256 3\nfree_aligned_sized p0\nfree "
+         "p1\nfree p2"),
         "p0 = malloc heap\np0 = malloc MAX\np0 = malloc HALF+1\np0 = calloc MAX 2\np0 = malloc heap-64",
         "heap size=1\np0 = malloc 1",
         "heap size=333 course=drain\np0..p20 = malloc 16\nfree p0..p20",
