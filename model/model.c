@@ -71,7 +71,7 @@ void model_fresh(struct exec *x, bool thoroughly)
     for (unsigned slot = 0; m->live && !thoroughly; slot++)
         if (block_live(&m->blocks[slot])) model_release(x, slot);
     memset(m->alive, 0, sizeof m->alive);
-    memset(m->blocks, 0, (thoroughly ? PROGRAM_SLOTS : m->slot_end) * sizeof *m->blocks);
+    memset(m->blocks, 0, m->slot_end * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
     m->slot_end = m->live = m->generation = m->sweep = m->sweep_place = m->refusals = m->growths = m->strangers =
         m->huge = 0;

@@ -26,8 +26,9 @@ bool shadow_open(struct shadow *s, size_t granule_bytes)
 {
     *s = (struct shadow){.granule_log2 = (unsigned)__builtin_ctzll(granule_bytes)};
     s->table = take(TABLE_SIZE * sizeof *s->table);
+    s->used = take(CHUNKS_MAX * sizeof *s->used);
     s->arena = take(arena_bytes(s));
-    if (s->table && s->arena) return true;
+    if (s->table && s->used && s->arena) return true;
     shadow_close(s);
     errno = ENOMEM;
     return false;
@@ -36,14 +37,15 @@ bool shadow_open(struct shadow *s, size_t granule_bytes)
 void shadow_close(struct shadow *s)
 {
     if (s->table) munmap(s->table, TABLE_SIZE * sizeof *s->table);
+    if (s->used) munmap(s->used, CHUNKS_MAX * sizeof *s->used);
     if (s->arena) munmap(s->arena, arena_bytes(s));
     *s = (struct shadow){0};
 }
 
 void shadow_clear(struct shadow *s)
 {
-    for (size_t i = 0; i < s->chunks; i++) memset(s->arena + i * bitmap_bytes(s), 0, bitmap_bytes(s));
-    if (s->chunks) memset(s->table, 0, TABLE_SIZE * sizeof *s->table);
+    memset(s->arena, 0, s->chunks * bitmap_bytes(s));
+    for (size_t i = 0; i < s->chunks; i++) s->table[s->used[i]] = (struct shadow_chunk){0};
     s->chunks = 0;
     s->last_id = 0;
     s->giant_count = 0;
@@ -63,6 +65,7 @@ static uint64_t *look_up(struct shadow *s, uintptr_t id)
     struct shadow_chunk *e = entry_of(s, id);
     if (!e->id) {
         if (s->chunks == CHUNKS_MAX) return NULL;
+        s->used[s->chunks] = (uint32_t)(e - s->table);
         *e = (struct shadow_chunk){.id = id, .bits = (uint64_t *)(void *)(s->arena + s->chunks++ * bitmap_bytes(s))};
     }
     s->last_id = id;
