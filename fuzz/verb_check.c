@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KNOWN_MAX 128u /* signatures; a finding takes at most two: as it was met, and as it is when investigated */
@@ -61,6 +62,13 @@ static void add(struct exec_counters *sum, const struct exec_counters *more)
     for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) to[i] += from[i];
 }
 
+static double wall(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static int run(const struct options *o, const struct target *t, struct report *r, struct finding *f)
 {
     static struct summary s;
@@ -75,7 +83,7 @@ static int run(const struct options *o, const struct target *t, struct report *r
                          .interrupted = &interrupted,
                          .progress = isatty(STDERR_FILENO) && !o->quiet ? progress : NULL};
     char error[512];
-    double seconds = 0;
+    double seconds = 0, began = wall();
     s = (struct summary){.target = t, .seed = o->seed, .command = "check", .seconds = -1};
     for (bool more = true; more;) {
         struct campaign_result result;
@@ -102,9 +110,10 @@ static int run(const struct options *o, const struct target *t, struct report *r
             fflush(r->out);
         }
         uint64_t used = result.index + 1 - c.first;
-        more = o->all && !interrupted && (o->programs ? c.programs > used : c.seconds > result.seconds);
+        /* The budget is for everything: investigating a hang takes many seconds. */
+        c.seconds = o->seconds - (wall() - began);
+        more = o->all && !interrupted && (o->programs ? c.programs > used : c.seconds > 0);
         c.first = result.index + 1;
-        c.seconds -= result.seconds;
         if (o->programs) c.programs -= used;
     }
     s.verdict = s.findings ? VERDICT_FAIL : VERDICT_PASS;
