@@ -106,9 +106,9 @@ static void repeat(struct judge *j, struct finding *f)
         f->trace = j->child.journal->trace;
         f->signal_number = j->last.signal_number;
         f->exit_status = j->last.exit_status;
-        if (v.rule == RULE_HANG || v.rule == RULE_RUNAWAY) {
+        if (v.rule == RULE_HANG || v.rule == RULE_RUNAWAY || v.rule == RULE_A24) {
             f->repeats++;
-            break; /* each takes its whole limit */
+            break; /* each takes its whole limit, or traps every instruction */
         }
     }
 }
