@@ -35,7 +35,7 @@ static void print_result(FILE *out, const struct event *e)
         if (e->offset != OFFSET_NONE) fprintf(out, ", was %s", at);
         break;
     case RESULT_VALUE: fprintf(out, "%llu", (unsigned long long)e->offset); break;
-    case RESULT_REPORT: fprintf(out, "reported %s", report_kind_word(e->report)); break;
+    case RESULT_REPORT: fprintf(out, "reported %s", report_kind_name(e->report)); break;
     case RESULT_SKIPPED: fputs("skipped", out); break;
     }
 }

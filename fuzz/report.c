@@ -245,28 +245,6 @@ const char *report_course_word(unsigned course)
     return course < COURSE_KINDS ? words[course] : "unknown";
 }
 
-const char *report_kind_word(unsigned kind)
-{
-    static const char *const words[REPORT_KINDS] = {
-        [REPORT_BAD_FREE] = "BAD_FREE",
-        [REPORT_DOUBLE_FREE] = "DOUBLE_FREE",
-        [REPORT_BAD_FREE_ORDER] = "BAD_FREE_ORDER",
-        [REPORT_WRONG_FREE] = "WRONG_FREE",
-        [REPORT_BAD_GFP] = "BAD_GFP",
-        [REPORT_SLEEP_IN_ATOMIC] = "SLEEP_IN_ATOMIC",
-        [REPORT_BUG] = "BUG",
-        [REPORT_REDZONE] = "REDZONE",
-        [REPORT_POISON] = "POISON",
-        [REPORT_OBJECTS_REMAIN] = "OBJECTS_REMAIN",
-        [REPORT_STACK_OVERFLOW] = "STACK_OVERFLOW",
-        [REPORT_CORRUPT_META] = "CORRUPT_META",
-        [REPORT_LEAK] = "LEAK",
-        [REPORT_PANIC] = "PANIC",
-        [REPORT_CONTRACT_WARN] = "CONTRACT_WARN",
-    };
-    return kind < REPORT_KINDS ? words[kind] : "UNKNOWN";
-}
-
 void report_offset(uint64_t offset, char *out, size_t size)
 {
     bool below = offset > INT64_MAX; /* An address below the base wraps to a huge offset. */

@@ -26,7 +26,6 @@ void xml_text(FILE *out, const char *s);
 const struct rule_info *report_rule(const struct verdict *verdict);
 const char *report_verdict_word(enum verdict_kind kind);             /* "PASS", "FAIL", "ERROR" */
 const char *report_course_word(unsigned course);                     /* "plain", "drain", … */
-const char *report_kind_word(unsigned kind);                         /* "BAD_FREE", …: enum alloc_report */
 void report_offset(uint64_t offset, char *out, size_t size);         /* "+0x40", "-0x8" below the memory lent */
 size_t report_file(const struct finding *f, char *out, size_t size); /* the program's path, or where it belongs */
 

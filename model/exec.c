@@ -246,24 +246,9 @@ static __attribute__((noinline)) bool step_other(struct exec *x, const struct op
 /* An allocator reports a misuse where there was none. */
 static bool false_report(struct exec *x, const struct op *op)
 {
-    static const char *const names[REPORT_KINDS] = {[REPORT_BAD_FREE] = "BAD_FREE",
-                                                    [REPORT_DOUBLE_FREE] = "DOUBLE_FREE",
-                                                    [REPORT_BAD_FREE_ORDER] = "BAD_FREE_ORDER",
-                                                    [REPORT_WRONG_FREE] = "WRONG_FREE",
-                                                    [REPORT_BAD_GFP] = "BAD_GFP",
-                                                    [REPORT_SLEEP_IN_ATOMIC] = "SLEEP_IN_ATOMIC",
-                                                    [REPORT_BUG] = "BUG",
-                                                    [REPORT_REDZONE] = "REDZONE",
-                                                    [REPORT_POISON] = "POISON",
-                                                    [REPORT_OBJECTS_REMAIN] = "OBJECTS_REMAIN",
-                                                    [REPORT_STACK_OVERFLOW] = "STACK_OVERFLOW",
-                                                    [REPORT_CORRUPT_META] = "CORRUPT_META",
-                                                    [REPORT_LEAK] = "LEAK",
-                                                    [REPORT_PANIC] = "PANIC",
-                                                    [REPORT_CONTRACT_WARN] = "CONTRACT_WARN"};
     exec_checked(x, RULE_C43);
     return exec_fail(x, RULE_C43, NULL, "no report: the call was a legal one", "%s reported by %s",
-                     names[x->lender.report], op_name(op->kind));
+                     report_kind_name(x->lender.report), op_name(op->kind));
 }
 
 /* What must hold after any legal call. */

@@ -1,6 +1,8 @@
 /* rules.c: the table behind verdict.h. */
 #include "verdict.h"
 
+#include "alloc.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -32,4 +34,26 @@ const char *rule_class_name(enum rule_class class)
 {
     static const char *const names[] = {"correctness", "resources", "returns"};
     return names[class];
+}
+
+const char *report_kind_name(unsigned kind)
+{
+    static const char *const words[REPORT_KINDS] = {
+        [REPORT_BAD_FREE] = "BAD_FREE",
+        [REPORT_DOUBLE_FREE] = "DOUBLE_FREE",
+        [REPORT_BAD_FREE_ORDER] = "BAD_FREE_ORDER",
+        [REPORT_WRONG_FREE] = "WRONG_FREE",
+        [REPORT_BAD_GFP] = "BAD_GFP",
+        [REPORT_SLEEP_IN_ATOMIC] = "SLEEP_IN_ATOMIC",
+        [REPORT_BUG] = "BUG",
+        [REPORT_REDZONE] = "REDZONE",
+        [REPORT_POISON] = "POISON",
+        [REPORT_OBJECTS_REMAIN] = "OBJECTS_REMAIN",
+        [REPORT_STACK_OVERFLOW] = "STACK_OVERFLOW",
+        [REPORT_CORRUPT_META] = "CORRUPT_META",
+        [REPORT_LEAK] = "LEAK",
+        [REPORT_PANIC] = "PANIC",
+        [REPORT_CONTRACT_WARN] = "CONTRACT_WARN",
+    };
+    return kind < REPORT_KINDS ? words[kind] : "UNKNOWN";
 }

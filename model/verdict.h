@@ -32,6 +32,9 @@ const struct rule_info *rule_info(enum rule rule);
 enum rule rule_find(const char *id);
 const char *rule_class_name(enum rule_class class); /* "correctness", "resources", "returns" */
 
+/* "BAD_FREE", …: the name of an enum alloc_report; "UNKNOWN" for any other number. */
+const char *report_kind_name(unsigned kind);
+
 enum verdict_kind {
     VERDICT_PASS,
     VERDICT_FAIL,
