@@ -21,7 +21,8 @@
 enum kmalloc_type { KMALLOC_NORMAL, KMALLOC_DMA, KMALLOC_RECLAIM, KMALLOC_TYPES };
 
 #define GROUP_KMALLOC PROGRAM_CACHES
-#define GROUPS (GROUP_KMALLOC + KMALLOC_CLASSES * KMALLOC_TYPES)
+#define GROUP_OTHERS (GROUP_KMALLOC + KMALLOC_CLASSES * KMALLOC_TYPES) /* slabs that came with another request */
+#define GROUPS (GROUP_OTHERS + 1)
 #define GROUP_NONE GROUPS
 
 /* What stands at a frame: the head of a slab, another frame of one, or nothing. */
@@ -39,6 +40,7 @@ struct slab {
 struct cache_group {
     uint8_t joined;    /* another group that this one is part of, or itself */
     uint32_t stride;   /* bytes from object to object, as declared; 0: not known yet */
+    uint32_t pages;    /* of a slab, as declared; 0: not known yet */
     uint32_t slabs;    /* now */
     uint32_t objects;  /* in all of them */
     uint32_t used;     /* by the program */

@@ -1,6 +1,5 @@
 /* exec_caches.c: the calls of kmem_cache (B65-B85), and what slabinfo says against what is known. */
 #include "exec_objects.h"
-#include "outcome.h"
 
 #include <stdio.h>
 
@@ -61,15 +60,16 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (c.must == REPORT_KINDS && (bad || large)) {
         c.must = args.flags & CACHE_PANIC ? REPORT_PANIC : bad ? REPORT_CONTRACT_WARN : REPORT_KINDS;
         c.must_rule = RULE_B65;
-        c.illegal = c.must != REPORT_KINDS;
     }
-    /* Constructors may run at once. */
-    cache->size = (uint32_t)args.size;
+    if (kernel_declines(x, &c)) return true;
+    cache->size = (uint32_t)args.size; /* constructors may run at once */
+    m->current = (uint8_t)number;
+    m->groups[number] = (struct cache_group){.joined = (uint8_t)number};
     constructing = x;
     struct kmem_cache *handle = CALL(x, cache_create, &args);
     constructing = NULL;
-    exec_outcome(x, op, 0, handle ? RESULT_VALUE : RESULT_NULL, NULL, 0);
-    if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_SLAB)) return false;
+    kernel_outcome(x, &c, handle ? RESULT_VALUE : RESULT_NULL, NULL);
+    if (!kernel_end(x, &c) || !caches_settle(x, &c)) return false;
     exec_checked(x, RULE_B65);
     if (c.reported || bad || large || !handle) {
         *cache = (struct known_cache){0};
@@ -81,7 +81,6 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
                                   .flags = args.flags,
                                   .size = (uint32_t)args.size,
                                   .align = cache_alignment((uint32_t)args.size, (uint32_t)args.align, args.flags)};
-    m->groups[number] = (struct cache_group){.joined = (uint8_t)number};
     for (unsigned other = 0; other < PROGRAM_CACHES; other++) {
         if (other == number || m->caches[other].handle != handle) continue;
         exec_checked(x, RULE_B81);
@@ -106,8 +105,9 @@ static bool step_shrink(struct exec *x, const struct op *op, uint64_t a)
     if (!cache->handle || cache->zombie) return true;
     struct kernel_call c = {.op = op, .act = ACT_CACHE};
     if (!kernel_begin(x, &c)) return false;
+    if (kernel_declines(x, &c)) return true;
     int left = CALL(x, cache_shrink, cache->handle);
-    exec_outcome(x, op, 0, RESULT_VALUE, NULL, 0);
+    kernel_outcome(x, &c, RESULT_VALUE, NULL);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     if (c.reported) return true;
     const struct cache_group *g = &m->groups[cache_model_group(m, number)];
@@ -141,19 +141,16 @@ static bool step_destroy(struct exec *x, const struct op *op, uint64_t a)
     if (c.must == REPORT_KINDS && cache->live) {
         c.must = REPORT_OBJECTS_REMAIN;
         c.must_rule = RULE_B74;
-        c.illegal = true;
-    }
+            }
     bool remain = c.must == REPORT_OBJECTS_REMAIN;
     uint32_t before = x->lender.reports;
     constructing = x;
     CALL(x, cache_destroy, cache->handle);
     constructing = NULL;
     uint32_t told = x->lender.reports - before;
-    exec_outcome(x, op, 0, RESULT_VOID, NULL, 0);
+    kernel_outcome(x, &c, RESULT_VOID, NULL);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     exec_checked(x, RULE_B74);
-    if (remain && told != cache->live)
-        return exec_fail(x, RULE_B74, NULL, "one report for each live object", "%u for %u objects", told, cache->live);
     if (c.reported && !remain) return true;
     if (remain) {
         cache->zombie = m->zombies = true;
@@ -229,14 +226,15 @@ static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint6
         return true;
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .request = cache->size};
     if (!kernel_begin(x, &c)) return false;
+    if (kernel_declines(x, &c)) return true;
     struct object_request r = cache_request(x, number, zeroed);
     objects_expect(x, &c, &r);
     constructing = x;
     void *p = zalloc ? CALL(x, cache_zalloc, cache->handle, op->gfp) : CALL(x, cache_alloc, cache->handle, op->gfp);
     constructing = NULL;
-    exec_outcome(x, op, slot, p ? RESULT_PTR : RESULT_NULL, p, 0);
+    kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
     if (!kernel_end(x, &c) || !judge_injection(x, &c)) return false;
-    if (c.reported) return kernel_settle(x, &c, FRAME_FREE);
+    if (c.reported) return true;
     return p ? enter_object(x, &c, &r, p) : objects_refused(x, &c, &r);
 }
 
@@ -250,10 +248,10 @@ static bool prepare_free(struct exec *x, unsigned slot)
     return true;
 }
 
-static void forget_object(struct exec *x, unsigned slot)
+static bool forget_object(struct exec *x, unsigned slot)
 {
     x->kernel->caches->caches[x->kernel->blocks[slot].owner].live--;
-    kernel_forget(x, slot, LIFE_DEAD);
+    return kernel_forget(x, slot, LIFE_DEAD);
 }
 
 static bool free_object(struct exec *x, const struct op *op, unsigned slot, unsigned number)
@@ -268,21 +266,18 @@ static bool free_object(struct exec *x, const struct op *op, unsigned slot, unsi
     if (c.must == REPORT_KINDS && !own) {
         c.must = REPORT_WRONG_FREE;
         c.must_rule = b->origin == ORIGIN_OBJECT ? RULE_B75 : RULE_B120;
-        c.illegal = true;
-    }
-    if (!c.illegal) {
+            }
+    if (c.must == REPORT_KINDS) {
         objects_leave(x, slot);
-        kernel_leaving(x, slot);
     }
     CALL(x, cache_free, cache->handle, b->va);
-    if (op) exec_outcome(x, op, slot, RESULT_VOID, b->va, 0);
+    kernel_outcome(x, &c, RESULT_VOID, b->va);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
-    if (c.illegal) {
+    if (c.must != REPORT_KINDS) {
         exec_checked(x, c.must_rule);
         return kernel_verify(x, slot, c.must_rule);
     }
-    forget_object(x, slot);
-    return true;
+    return forget_object(x, slot);
 }
 
 bool object_release(struct exec *x, unsigned slot)
@@ -290,8 +285,7 @@ bool object_release(struct exec *x, unsigned slot)
     unsigned owner = x->kernel->blocks[slot].owner;
     if (x->kernel->caches->caches[owner].zombie) { /* nobody may free it any more (B74) */
         objects_leave(x, slot);
-        forget_object(x, slot);
-        return true;
+        return forget_object(x, slot);
     }
     return free_object(x, NULL, slot, owner);
 }
@@ -303,7 +297,6 @@ static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64
     struct known_cache *cache = &x->kernel->caches->caches[number];
     if (b->life != LIFE_LIVE || !cache->handle || cache->zombie || !b->va || b->origin == ORIGIN_ZERO_SIZE) return true;
     bool own = b->origin == ORIGIN_OBJECT && x->kernel->caches->caches[b->owner].handle == cache->handle;
-    if (!own && !x->kernel->ops->checks_misuse) return true;
     /* A cache that shares slabs with kmalloc cannot tell whose object it is. */
     if (!own && b->origin == ORIGIN_KMALLOC && x->kernel->ops->merges_caches) return true;
     return free_object(x, op, slot, number);
@@ -329,26 +322,27 @@ static bool step_alloc_bulk(struct exec *x, const struct op *op, unsigned slot, 
     void *objects[BULK_MAX] = {NULL};
     if (!cache->handle || cache->zombie || !slots_are_empty(x, slot, count) || (zeroed && cache->constructor))
         return true;
-    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_BULK, .gfp = op->gfp, .request = count};
+    struct kernel_call c = {.op = op, .slot = slot, .slots = count, .act = ACT_BULK, .gfp = op->gfp, .request = count};
     if (!kernel_begin(x, &c)) return false;
+    if (kernel_declines(x, &c)) return true;
     struct object_request r = cache_request(x, number, zeroed);
     objects_expect(x, &c, &r);
     constructing = x;
     size_t got = CALL(x, cache_alloc_bulk, cache->handle, op->gfp, count, objects);
     constructing = NULL;
-    exec_outcome(x, op, slot, got ? RESULT_VALUE : RESULT_NULL, NULL, 0);
+    kernel_outcome(x, &c, got ? RESULT_VALUE : RESULT_NULL, NULL);
     if (!kernel_end(x, &c)) return false;
     exec_checked(x, RULE_B77);
     if (got != 0 && got != count)
         return exec_fail(x, RULE_B77, NULL, "all objects or none", "%zu of %u", got, count);
-    if (c.reported || !got || !count) {
-        if (!kernel_settle(x, &c, FRAME_SLAB)) return false;
-        if (c.reported || !count || c.injected || r.spare < count || m->zombies) return true;
+    if (c.reported) return true;
+    if (!caches_settle(x, &c)) return false;
+    if (!got || !count) {
+        if (!count || c.injected || r.spare < count || m->zombies) return true;
         return exec_fail(x, RULE_B77, NULL, "objects: the cache has enough free ones", "none with %u objects free",
                          r.spare);
     }
     /* Slabs may have come for the later ones: the first objects may use up what was there. */
-    if (!kernel_settle(x, &c, FRAME_SLAB)) return false;
     if (r.spare < count) m->arrived = 0;
     for (unsigned i = 0; i < count; i++) {
         c.slot = (slot + i) % PROGRAM_SLOTS;
@@ -377,19 +371,17 @@ static bool step_free_bulk(struct exec *x, const struct op *op, unsigned slot, u
         slots[count++] = (uint16_t)at;
     }
     if (!count) return true;
-    struct kernel_call c = {.op = op, .slot = slots[0], .act = ACT_BULK};
+    struct kernel_call c = {.op = op, .slot = slot, .slots = limit, .act = ACT_BULK};
     if (!kernel_begin(x, &c)) return false;
-    for (unsigned i = 0; i < count && !c.illegal; i++) {
-        objects_leave(x, slots[i]);
-        kernel_leaving(x, slots[i]);
-    }
+    if (kernel_declines(x, &c)) return true;
+    for (unsigned i = 0; i < count && c.must == REPORT_KINDS; i++) objects_leave(x, slots[i]);
     CALL(x, cache_free_bulk, any ? NULL : m->caches[number].handle, count, objects);
-    exec_outcome(x, op, slot, RESULT_VOID, NULL, 0);
+    kernel_outcome(x, &c, RESULT_VOID, NULL);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     exec_checked(x, RULE_B77);
-    for (unsigned i = 0; i < count && !c.illegal; i++) {
-        if (x->kernel->blocks[slots[i]].origin == ORIGIN_OBJECT) forget_object(x, slots[i]);
-        else kernel_forget(x, slots[i], LIFE_DEAD);
+    for (unsigned i = 0; i < count && c.must == REPORT_KINDS; i++) {
+        bool object = x->kernel->blocks[slots[i]].origin == ORIGIN_OBJECT;
+        if (!(object ? forget_object(x, slots[i]) : kernel_forget(x, slots[i], LIFE_DEAD))) return false;
     }
     return true;
 }
@@ -435,16 +427,33 @@ bool caches_fresh(struct exec *x)
     return true;
 }
 
-/* Everything was released: every cache goes, and must leave nothing (B74, C24). */
+/* Everything was released: every cache goes, and must leave nothing (B74). What remains are the empty slabs that kmalloc's
+ * classes may keep, no more of them than declared and nothing in use (C24, C25). */
 bool caches_finish(struct exec *x)
 {
     struct cache_model *m = x->kernel->caches;
     static const struct op destroy = {.kind = OP_CACHE_DESTROY, .count = 1};
+    const struct kernel_ops *ops = x->kernel->ops;
+    struct slab_info info;
+    uint64_t kept = 0;
     for (unsigned number = 0; m && number < PROGRAM_CACHES; number++)
         if (m->caches[number].handle && !m->caches[number].zombie && !m->caches[number].live &&
             !step_destroy(x, &destroy, number))
             return false;
-    return true;
+    if (!m || m->zombies || x->model.live) return true;
+    for (unsigned i = 0; ops->slabinfo && ops->slabinfo(x->heap, i, &info); i++) {
+        exec_checked(x, RULE_C24);
+        if (info.active_objects || info.empty > info.empty_max)
+            return exec_fail(x, RULE_C24, NULL, "nothing in use when everything was freed, and few empty slabs",
+                             "%s: %u objects in use, %u empty slabs of at most %u", info.name, info.active_objects,
+                             info.empty, info.empty_max);
+        kept += (uint64_t)info.slabs * info.pages_per_slab;
+    }
+    uint32_t owned = x->kernel->frames.owned[FRAME_SLAB] + x->kernel->frames.owned[FRAME_PLAIN];
+    exec_checked(x, RULE_C25);
+    if (owned <= kept) return true;
+    return exec_fail(x, RULE_C25, NULL, "no frames but those of the slabs that slabinfo shows",
+                     "%u frames are not free, the slabs have %llu", owned, (unsigned long long)kept);
 }
 
 void caches_close(struct exec *x)

@@ -1,6 +1,5 @@
 /* exec_kmalloc.c: the calls of kmalloc's family (B51-B64). */
 #include "exec_objects.h"
-#include "outcome.h"
 
 #include <string.h>
 
@@ -109,7 +108,7 @@ static bool judge_injection(struct exec *x, const struct kernel_call *c, const s
  * RULE_NONE. */
 static bool judge_new(struct exec *x, struct kernel_call *c, struct object_request *r, enum rule impossible, void *p)
 {
-    if (c->reported) return kernel_settle(x, c, FRAME_FREE);
+    if (c->reported) return true;
     if (impossible != RULE_NONE) return judge_impossible(x, c, impossible, p);
     if (r->bytes == 0) return kernel_settle(x, c, FRAME_FREE) && enter_zero_size(x, c, p);
     if (!judge_injection(x, c, r)) return false;
@@ -141,6 +140,7 @@ static bool step_new(struct exec *x, const struct op *op, unsigned slot, uint64_
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .request = bytes};
     if (op->kind == OP_KZALLOC || op->kind == OP_KCALLOC) c.gfp |= GFP_BIT_ZERO;
     if (!kernel_begin(x, &c)) return false;
+    if (kernel_declines(x, &c)) return true;
     struct object_request r = {.group = GROUP_NONE};
     if (impossible == RULE_NONE && bytes) {
         r = kmalloc_request(x, bytes, c.effective & ~(unsigned)(GFP_BIT_HIGHMEM | GFP_BIT_DMA32));
@@ -153,7 +153,7 @@ static bool step_new(struct exec *x, const struct op *op, unsigned slot, uint64_
     case OP_KCALLOC: p = CALL(x, kcalloc, (size_t)a, (size_t)b, op->gfp); break;
     default: p = CALL(x, kmalloc_array, (size_t)a, (size_t)b, op->gfp); break;
     }
-    exec_outcome(x, op, slot, p ? RESULT_PTR : RESULT_NULL, p, 0);
+    kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
     return kernel_end(x, &c) && judge_new(x, &c, &r, impossible, p);
 }
 
@@ -207,7 +207,7 @@ static bool judge_moved(struct exec *x, struct kernel_call *c, struct object_req
             return exec_fail(x, RULE_B60, (unsigned char *)p + kept + at, "zeroed bytes behind the old request",
                              "byte %llu is not zero", (unsigned long long)(kept + at));
     }
-    kernel_forget(x, c->slot, LIFE_NONE);
+    if (!kernel_forget(x, c->slot, LIFE_NONE)) return false;
     r->zeroed = false;
     struct kernel_block block = {
         .origin = ORIGIN_KMALLOC, .life = LIFE_LIVE, .gfp = c->effective, .always_zeroed = zeroed};
@@ -228,6 +228,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     if (!empty && !kernel_verify(x, slot, RULE_C10)) return false;
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .request = bytes};
     if (!kernel_begin(x, &c)) return false;
+    if (kernel_declines(x, &c)) return true;
     struct object_request r = {.group = GROUP_NONE};
     if (impossible == RULE_NONE && bytes) {
         r = kmalloc_request(x, bytes, c.effective & ~(unsigned)(GFP_BIT_HIGHMEM | GFP_BIT_DMA32));
@@ -235,23 +236,19 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     }
     void *p = array ? CALL(x, krealloc_array, live ? old.handle : NULL, (size_t)a, (size_t)b, op->gfp)
                     : CALL(x, krealloc, live ? old.handle : NULL, (size_t)a, op->gfp);
-    exec_outcome(x, op, slot, p ? RESULT_PTR : RESULT_NULL, p, 0);
+    kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
     /* Freed on the way, if it went as it should: its frames may be among those that were given back. */
-    bool gone = !empty && impossible == RULE_NONE && !c.illegal && (!bytes || (p && p != old.handle));
-    if (gone) {
-        objects_leave(x, slot);
-        kernel_leaving(x, slot);
-    }
+    bool gone = !empty && impossible == RULE_NONE && c.must == REPORT_KINDS && (!bytes || (p && p != old.handle));
+    if (gone) objects_leave(x, slot);
     if (!kernel_end(x, &c)) return false;
-    if (c.reported) return kernel_settle(x, &c, FRAME_FREE);
+    if (c.reported) return true;
     if (empty) {
         if (live && p) *block = (struct kernel_block){.list = LIST_NONE};
         return judge_new(x, &c, &r, impossible, p);
     }
     if (impossible != RULE_NONE) return judge_impossible(x, &c, impossible, p) && kernel_verify(x, slot, RULE_B59);
     if (!bytes) {
-        kernel_forget(x, slot, LIFE_NONE);
-        return kernel_settle(x, &c, FRAME_FREE) && enter_zero_size(x, &c, p);
+        return kernel_forget(x, slot, LIFE_NONE) && kernel_settle(x, &c, FRAME_FREE) && enter_zero_size(x, &c, p);
     }
     if (!judge_injection(x, &c, &r)) return false;
     if (p == old.handle) return judge_same(x, &c, &old, bytes);
@@ -303,24 +300,22 @@ static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
     if (c.must == REPORT_KINDS && !legal) {
         c.must = REPORT_WRONG_FREE;
         c.must_rule = RULE_B120;
-        c.illegal = true;
-    }
-    if (!c.illegal && !zero) {
+            }
+    if (c.must == REPORT_KINDS && !zero) {
         objects_leave(x, slot);
-        kernel_leaving(x, slot);
     }
     if (sensitive) ops->kfree_sensitive(x->heap, address_of(&old));
     else ops->kfree(x->heap, address_of(&old));
-    if (op) exec_outcome(x, op, slot, RESULT_VOID, old.va, 0);
+    kernel_outcome(x, &c, RESULT_VOID, old.va);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
-    if (c.illegal) {
+    if (c.must != REPORT_KINDS) {
         exec_checked(x, c.must_rule);
         return zero || kernel_verify(x, slot, c.must_rule);
     }
     exec_checked(x, RULE_B61);
     if (old.origin == ORIGIN_OBJECT) x->kernel->caches->caches[old.owner].live--;
     if (zero) x->kernel->blocks[slot] = (struct kernel_block){.list = LIST_NONE};
-    else kernel_forget(x, slot, LIFE_DEAD);
+    else if (!kernel_forget(x, slot, LIFE_DEAD)) return false;
     return !sensitive || zero || judge_wiped(x, &old);
 }
 
@@ -332,9 +327,10 @@ static bool step_kfree(struct exec *x, const struct op *op, unsigned slot)
     if (b->life == LIFE_NONE || b->origin == ORIGIN_NONE) { /* of NULL */
         struct kernel_call c = {.op = op, .slot = slot, .act = ACT_FREE};
         if (!kernel_begin(x, &c)) return false;
+        if (kernel_declines(x, &c)) return true;
         if (op->kind == OP_KFREE_SENSITIVE) CALL(x, kfree_sensitive, NULL);
         else CALL(x, kfree, NULL);
-        exec_outcome(x, op, slot, RESULT_VOID, NULL, 0);
+        kernel_outcome(x, &c, RESULT_VOID, NULL);
         exec_checked(x, RULE_B61);
         return kernel_end(x, &c) && kernel_settle(x, &c, FRAME_FREE);
     }
@@ -342,7 +338,6 @@ static bool step_kfree(struct exec *x, const struct op *op, unsigned slot)
     if (b->origin == ORIGIN_OBJECT && x->kernel->caches->caches[b->owner].zombie) return true;
     /* An object of a cache with constructor goes back in the state that it was made in (B69): not by this call here. */
     if (b->origin == ORIGIN_OBJECT && x->kernel->caches->caches[b->owner].constructor) return true;
-    if (!legal_to_kfree(x, b) && !x->kernel->ops->checks_misuse) return true;
     if (b->origin == ORIGIN_ELEMENT) return true; /* what a pool hands out is like any other: it cannot be told */
     return kfree_block(x, op, slot);
 }

@@ -23,18 +23,41 @@ static bool exact(const struct cache_model *m, unsigned group)
 
 /* ---- Frames that come and go ------------------------------------------------------------------------------------------- */
 
-bool caches_gave(struct exec *x, uint32_t pfn, uint32_t count)
+bool caches_given(struct exec *x, struct kernel_call *c, uint32_t pfn, uint32_t count)
 {
-    if (cache_model_give(x->kernel->caches, pfn, count)) return true;
-    return exec_fail(x, RULE_B67, machine_oracle(x->kernel->machine, pfn),
+    (void)c;
+    if (!x->kernel->caches || cache_model_give(x->kernel->caches, pfn, count)) return true;
+    return exec_fail(x, RULE_B67, machine_direct(x->kernel->machine, pfn),
                      "frames of a slab stay with it while objects in it are live", "frame %u was given back", pfn);
 }
 
-void caches_took(struct exec *x, uint32_t pfn, uint32_t count)
+/* Slabs that were taken one behind the other are one run of frames. */
+static void take_run(struct exec *x, uint32_t pfn, uint32_t count)
 {
     struct cache_model *m = x->kernel->caches;
-    cache_model_take(m, m->current < GROUPS ? m->current : GROUP_KMALLOC, pfn, count, x->kernel->machine->page_bytes);
-    m->arrived += m->current < GROUPS;
+    unsigned group = m->current < GROUPS ? m->current : GROUP_OTHERS;
+    uint32_t each = m->groups[cache_model_group(m, group)].pages;
+    if (!each || count % each) each = count;
+    for (uint32_t i = 0; i < count; i += each) {
+        cache_model_take(m, group, pfn + i, each, x->kernel->machine->page_bytes);
+        m->arrived += m->current < GROUPS;
+    }
+}
+
+bool caches_settle(struct exec *x, struct kernel_call *c)
+{
+    const struct kernel_model *k = x->kernel;
+    if (c->taken && k->caches->current < GROUPS) caches_learn(x, k->caches->current);
+    for (uint32_t i = c->flight_first; c->taken && i < k->flight_count; i++)
+        take_run(x, k->flights[i].pfn, k->flights[i].count);
+    return kernel_settle(x, c, FRAME_SLAB);
+}
+
+void caches_shared(struct exec *x)
+{
+    if (!x->kernel->caches) return;
+    x->kernel->caches->others = true;
+    x->kernel->caches->current = GROUP_NONE;
 }
 
 /* ---- Granted ------------------------------------------------------------------------------------------------------------- */
@@ -153,7 +176,7 @@ bool objects_granted(struct exec *x, struct kernel_call *c, const struct object_
     if (!judge_place(x, r, p, &pfn) || !judge_zone(x, c, r, pfn)) return false;
     bool pages = r->group == GROUP_NONE;
     if (pages && !judge_pages(x, c, r, p, pfn)) return false;
-    if (!kernel_settle(x, c, pages ? FRAME_FREE : FRAME_SLAB)) return false;
+    if (!(pages ? kernel_settle(x, c, FRAME_FREE) : caches_settle(x, c))) return false;
     if (!pages && !judge_slab(x, r, p, pfn)) return false;
     if (!own_bytes(x, r, p)) return false;
     block.handle = block.va = p;
@@ -177,7 +200,7 @@ bool objects_granted(struct exec *x, struct kernel_call *c, const struct object_
 bool objects_refused(struct exec *x, struct kernel_call *c, const struct object_request *r)
 {
     struct cache_model *m = x->kernel->caches;
-    if (!kernel_settle(x, c, r->group == GROUP_NONE ? FRAME_FREE : FRAME_SLAB)) return false;
+    if (!(r->group == GROUP_NONE ? kernel_settle(x, c, FRAME_FREE) : caches_settle(x, c))) return false;
     if (c->blocked || c->injected) return true;
     if (r->group < GROUPS && exact(m, r->group)) {
         exec_checked(x, RULE_B76);

@@ -37,12 +37,18 @@ void objects_return(struct exec *x, unsigned slot);
 /* The request that kmalloc(size, gfp) stands for, gfp as in force. */
 struct object_request kmalloc_request(const struct exec *x, uint64_t size, unsigned effective);
 
-/* The machine gave these frames back to free memory during the call in progress; they were a slab's. */
-bool caches_gave(struct exec *x, uint32_t pfn, uint32_t count);
-/* These frames are still in flight at the end of the call: a slab of the group that it asked for. */
-void caches_took(struct exec *x, uint32_t pfn, uint32_t count);
+/* At the end of a call that asked for objects: the frames in flight are slabs of the group that it asked for; of a call
+ * that asked for something else, of some class of kmalloc. Then as kernel_settle. */
+bool caches_settle(struct exec *x, struct kernel_call *c);
 
-/* Asks slabinfo for the stride of a group, if it is not known. */
+/* Asks slabinfo for the stride and the slab size of a group, if they are not known. */
 void caches_learn(struct exec *x, unsigned group);
+
+/* From now on the allocator takes objects of kmalloc for itself: what its classes hold can no more be told exactly. */
+void caches_shared(struct exec *x);
+
+/* OP_MISUSE and OP_SCRIBBLE on objects. */
+bool object_misuse(struct exec *x, const struct op *op, unsigned slot, uint64_t misuse);
+bool object_scribble(struct exec *x, const struct op *op, unsigned slot, uint64_t where);
 
 #endif

@@ -34,6 +34,13 @@ static bool class_of_name(const char *name, unsigned *group)
     return false;
 }
 
+static void learn(struct exec *x, unsigned group, const struct slab_info *info)
+{
+    struct cache_model *m = x->kernel->caches;
+    m->groups[cache_model_group(m, group)].pages = info->pages_per_slab;
+    cache_model_stride(m, group, info->object_bytes, x->kernel->machine->page_bytes);
+}
+
 void caches_learn(struct exec *x, unsigned group)
 {
     struct cache_model *m = x->kernel->caches;
@@ -41,13 +48,12 @@ void caches_learn(struct exec *x, unsigned group)
     struct slab_info info;
     if (group >= GROUPS || m->groups[cache_model_group(m, group)].stride) return;
     if (group_info(x, group, &info)) {
-        cache_model_stride(m, group, info.object_bytes, x->kernel->machine->page_bytes);
+        learn(x, group, &info);
         return;
     }
     unsigned named;
     for (unsigned i = 0; ops->slabinfo && ops->slabinfo(x->heap, i, &info); i++)
-        if (class_of_name(info.name, &named))
-            cache_model_stride(m, named, info.object_bytes, x->kernel->machine->page_bytes);
+        if (class_of_name(info.name, &named)) learn(x, named, &info);
 }
 
 /* Sums that hold for every row, whatever is in use (B83). */
