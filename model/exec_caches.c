@@ -147,7 +147,6 @@ static bool step_destroy(struct exec *x, const struct op *op, uint64_t a)
     constructing = x;
     CALL(x, cache_destroy, cache->handle);
     constructing = NULL;
-    uint32_t told = x->lender.reports - before;
     kernel_outcome(x, &c, RESULT_VOID, NULL);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     exec_checked(x, RULE_B74);

@@ -342,19 +342,24 @@ static bool step_kfree(struct exec *x, const struct op *op, unsigned slot)
     return kfree_block(x, op, slot);
 }
 
+static bool is_offered(const struct kernel_ops *ops, enum op_kind kind)
+{
+    switch (kind) {
+    case OP_KMALLOC: return ops->kmalloc;
+    case OP_KZALLOC: return ops->kzalloc;
+    case OP_KCALLOC: return ops->kcalloc;
+    case OP_KMALLOC_ARRAY: return ops->kmalloc_array;
+    case OP_KREALLOC: return ops->krealloc;
+    case OP_KREALLOC_ARRAY: return ops->krealloc_array;
+    case OP_KFREE: return ops->kfree;
+    case OP_KFREE_SENSITIVE: return ops->kfree_sensitive;
+    default: return false;
+    }
+}
+
 bool exec_step_kmalloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
-    const struct kernel_ops *ops = x->kernel->ops;
-    bool offered = op->kind == OP_KMALLOC           ? ops->kmalloc
-                   : op->kind == OP_KZALLOC         ? ops->kzalloc
-                   : op->kind == OP_KCALLOC         ? ops->kcalloc
-                   : op->kind == OP_KMALLOC_ARRAY   ? ops->kmalloc_array
-                   : op->kind == OP_KREALLOC        ? ops->krealloc
-                   : op->kind == OP_KREALLOC_ARRAY  ? ops->krealloc_array
-                   : op->kind == OP_KFREE           ? ops->kfree
-                   : op->kind == OP_KFREE_SENSITIVE ? ops->kfree_sensitive != NULL
-                                                    : false;
-    if (!offered) return exec_skip(x, (enum op_kind)op->kind);
+    if (!is_offered(x->kernel->ops, (enum op_kind)op->kind)) return exec_skip(x, (enum op_kind)op->kind);
     switch ((enum op_kind)op->kind) {
     case OP_KREALLOC:
     case OP_KREALLOC_ARRAY: return step_realloc(x, op, slot, a, b);
