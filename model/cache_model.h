@@ -55,6 +55,7 @@ struct known_cache {
     unsigned flags; /* enum cache_flags */
     uint32_t size, align;
     uint32_t live; /* objects */
+    bool pooled;   /* a pool keeps objects of it in reserve: more may be in use than are live */
 };
 
 struct cache_model {
@@ -87,6 +88,8 @@ void cache_model_stride(struct cache_model *m, unsigned g, uint32_t stride, size
  * if and only if one of them had objects in use. */
 void cache_model_take(struct cache_model *m, unsigned g, uint32_t pfn, uint32_t frames, size_t page_bytes);
 bool cache_model_give(struct cache_model *m, uint32_t pfn, uint32_t frames);
+/* It turns out whose the slab is. */
+void cache_model_move(struct cache_model *m, struct slab *slab, unsigned g, size_t page_bytes);
 /* The slab that the frame is part of, and its first frame; NULL if it is part of none. */
 struct slab *cache_model_slab(struct cache_model *m, uint32_t pfn, uint32_t *head);
 /* An object of the slab is taken (+1) or given back (-1). */

@@ -135,7 +135,7 @@ static bool step_destroy(struct exec *x, const struct op *op, uint64_t a)
     struct known_cache *cache = &m->caches[number];
     if (!cache->handle || cache->zombie) return true;
     bool alias = has_alias(m, number);
-    if (alias && cache->live) return true; /* objects of a name that goes could not be told from the others' */
+    if (cache->pooled || (alias && cache->live)) return true; /* objects of a name that goes could not be told from the others' */
     struct kernel_call c = {.op = op, .act = ACT_CACHE};
     if (!kernel_begin(x, &c)) return false;
     if (c.must == REPORT_KINDS && cache->live) {
@@ -143,7 +143,6 @@ static bool step_destroy(struct exec *x, const struct op *op, uint64_t a)
         c.must_rule = RULE_B74;
             }
     bool remain = c.must == REPORT_OBJECTS_REMAIN;
-    uint32_t before = x->lender.reports;
     constructing = x;
     CALL(x, cache_destroy, cache->handle);
     constructing = NULL;
@@ -164,7 +163,7 @@ static bool step_destroy(struct exec *x, const struct op *op, uint64_t a)
 
 /* ---- Objects --------------------------------------------------------------------------------------------------------------- */
 
-static struct object_request cache_request(const struct exec *x, unsigned number, bool zeroed)
+struct object_request caches_request(const struct exec *x, unsigned number)
 {
     const struct known_cache *cache = &x->kernel->caches->caches[number];
     unsigned order = 0;
@@ -174,7 +173,6 @@ static struct object_request cache_request(const struct exec *x, unsigned number
                                    .usable = cache->size,
                                    .align = cache->align,
                                    .order = order,
-                                   .zeroed = zeroed,
                                    .constructed = cache->constructor,
                                    .align_rule = RULE_B66,
                                    .zero_rule = RULE_B70,
@@ -226,7 +224,8 @@ static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint6
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .request = cache->size};
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
-    struct object_request r = cache_request(x, number, zeroed);
+    struct object_request r = caches_request(x, number);
+    r.zeroed = zeroed;
     objects_expect(x, &c, &r);
     constructing = x;
     void *p = zalloc ? CALL(x, cache_zalloc, cache->handle, op->gfp) : CALL(x, cache_alloc, cache->handle, op->gfp);
@@ -286,7 +285,8 @@ bool object_release(struct exec *x, unsigned slot)
         objects_leave(x, slot);
         return forget_object(x, slot);
     }
-    return free_object(x, NULL, slot, owner);
+    static const struct op release = {.kind = OP_CACHE_FREE, .count = 1};
+    return free_object(x, &release, slot, owner);
 }
 
 static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t a)
@@ -324,7 +324,8 @@ static bool step_alloc_bulk(struct exec *x, const struct op *op, unsigned slot, 
     struct kernel_call c = {.op = op, .slot = slot, .slots = count, .act = ACT_BULK, .gfp = op->gfp, .request = count};
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
-    struct object_request r = cache_request(x, number, zeroed);
+    struct object_request r = caches_request(x, number);
+    r.zeroed = zeroed;
     objects_expect(x, &c, &r);
     constructing = x;
     size_t got = CALL(x, cache_alloc_bulk, cache->handle, op->gfp, count, objects);

@@ -104,9 +104,7 @@ static bool judge_injection(struct exec *x, const struct kernel_call *c, const s
     return exec_fail(x, RULE_B113, NULL, "no injected failure of a request that must not fail", "one was injected");
 }
 
-/* The result of a call that asks kmalloc for `size` bytes into an empty slot. `impossible`: the rule that forbids it, or
- * RULE_NONE. */
-static bool judge_new(struct exec *x, struct kernel_call *c, struct object_request *r, enum rule impossible, void *p)
+bool kmalloc_granted(struct exec *x, struct kernel_call *c, struct object_request *r, enum rule impossible, void *p)
 {
     if (c->reported) return true;
     if (impossible != RULE_NONE) return judge_impossible(x, c, impossible, p);
@@ -154,7 +152,7 @@ static bool step_new(struct exec *x, const struct op *op, unsigned slot, uint64_
     default: p = CALL(x, kmalloc_array, (size_t)a, (size_t)b, op->gfp); break;
     }
     kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
-    return kernel_end(x, &c) && judge_new(x, &c, &r, impossible, p);
+    return kernel_end(x, &c) && kmalloc_granted(x, &c, &r, impossible, p);
 }
 
 /* ---- krealloc ------------------------------------------------------------------------------------------------------------------ */
@@ -214,6 +212,12 @@ static bool judge_moved(struct exec *x, struct kernel_call *c, struct object_req
     return objects_granted(x, c, r, p, block) && judge_sizes(x, r, p);
 }
 
+bool kmalloc_resized(struct exec *x, struct kernel_call *c, struct object_request *r, const struct kernel_block *old,
+                     void *p)
+{
+    return p == old->handle ? judge_same(x, c, old, r->bytes) : judge_moved(x, c, r, old, p);
+}
+
 static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     const bool array = op->kind == OP_KREALLOC_ARRAY;
@@ -244,15 +248,14 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     if (c.reported) return true;
     if (empty) {
         if (live && p) *block = (struct kernel_block){.list = LIST_NONE};
-        return judge_new(x, &c, &r, impossible, p);
+        return kmalloc_granted(x, &c, &r, impossible, p);
     }
     if (impossible != RULE_NONE) return judge_impossible(x, &c, impossible, p) && kernel_verify(x, slot, RULE_B59);
     if (!bytes) {
         return kernel_forget(x, slot, LIFE_NONE) && kernel_settle(x, &c, FRAME_FREE) && enter_zero_size(x, &c, p);
     }
     if (!judge_injection(x, &c, &r)) return false;
-    if (p == old.handle) return judge_same(x, &c, &old, bytes);
-    if (p) return judge_moved(x, &c, &r, &old, p);
+    if (p) return kmalloc_resized(x, &c, &r, &old, p);
     exec_checked(x, RULE_B59);
     if (bytes <= old.usable) /* it fits: nothing had to be asked for, and failslab is not (B59, C32) */
         return exec_fail(x, RULE_B59, old.va, "the old block: it is large enough", "NULL for %llu bytes of %llu",
@@ -291,7 +294,7 @@ static void *address_of(const struct kernel_block *b) { return b->origin == ORIG
 static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
 {
     const struct kernel_ops *ops = x->kernel->ops;
-    const bool sensitive = op && op->kind == OP_KFREE_SENSITIVE;
+    const bool sensitive = op->kind == OP_KFREE_SENSITIVE;
     const struct kernel_block old = x->kernel->blocks[slot];
     const bool legal = legal_to_kfree(x, &old), zero = old.origin == ORIGIN_ZERO_SIZE;
     if (!zero && !kernel_verify(x, slot, RULE_C10)) return false;
@@ -305,6 +308,7 @@ static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
         objects_leave(x, slot);
     }
     if (sensitive) ops->kfree_sensitive(x->heap, address_of(&old));
+    else if (op->kind == OP_KVFREE) ops->kvfree(x->heap, address_of(&old));
     else ops->kfree(x->heap, address_of(&old));
     kernel_outcome(x, &c, RESULT_VOID, old.va);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
@@ -319,9 +323,13 @@ static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
     return !sensitive || zero || judge_wiped(x, &old);
 }
 
-bool kmalloc_release(struct exec *x, unsigned slot) { return kfree_block(x, NULL, slot); }
+bool kmalloc_release(struct exec *x, unsigned slot)
+{
+    static const struct op release = {.kind = OP_KFREE, .count = 1};
+    return kfree_block(x, &release, slot);
+}
 
-static bool step_kfree(struct exec *x, const struct op *op, unsigned slot)
+bool kmalloc_step_free(struct exec *x, const struct op *op, unsigned slot)
 {
     const struct kernel_block *b = &x->kernel->blocks[slot];
     if (b->life == LIFE_NONE || b->origin == ORIGIN_NONE) { /* of NULL */
@@ -364,7 +372,7 @@ bool exec_step_kmalloc(struct exec *x, const struct op *op, unsigned slot, uint6
     case OP_KREALLOC:
     case OP_KREALLOC_ARRAY: return step_realloc(x, op, slot, a, b);
     case OP_KFREE:
-    case OP_KFREE_SENSITIVE: return step_kfree(x, op, slot);
+    case OP_KFREE_SENSITIVE: return kmalloc_step_free(x, op, slot);
     default: return step_new(x, op, slot, a, b);
     }
 }

@@ -18,7 +18,7 @@ void objects_expect(struct exec *x, const struct kernel_call *c, struct object_r
 /* Is the class's count of what is used exact? The allocator's other families use kmalloc for themselves (B104, B109). */
 static bool exact(const struct cache_model *m, unsigned group)
 {
-    return !m->zombies && (group < GROUP_KMALLOC || !m->others);
+    return !m->zombies && (group < GROUP_KMALLOC ? !m->caches[group].pooled : !m->others);
 }
 
 /* ---- Frames that come and go ------------------------------------------------------------------------------------------- */
@@ -48,8 +48,14 @@ bool caches_settle(struct exec *x, struct kernel_call *c)
 {
     const struct kernel_model *k = x->kernel;
     if (c->taken && k->caches->current < GROUPS) caches_learn(x, k->caches->current);
-    for (uint32_t i = c->flight_first; c->taken && i < k->flight_count; i++)
-        take_run(x, k->flights[i].pfn, k->flights[i].count);
+    for (uint32_t i = c->flight_first; c->taken && i < k->flight_count; i++) {
+        uint32_t pfn = k->flights[i].pfn, end = pfn + k->flights[i].count;
+        while (pfn < end) { /* some may have been claimed, or given back */
+            uint32_t stop = frame_map_other(&k->frames, pfn, end - pfn, FRAME_FLIGHT);
+            if (stop > pfn) take_run(x, pfn, stop - pfn);
+            pfn = stop + (stop == pfn);
+        }
+    }
     return kernel_settle(x, c, FRAME_SLAB);
 }
 
@@ -83,6 +89,7 @@ static bool judge_group(struct exec *x, const struct object_request *r, struct s
     struct cache_model *m = x->kernel->caches;
     unsigned min = x->kernel->ops->kmalloc_min;
     exec_checked(x, RULE_B67);
+    if (s->group == GROUP_OTHERS) cache_model_move(m, s, r->group, x->kernel->machine->page_bytes);
     if (cache_model_group(m, s->group) == cache_model_group(m, r->group)) return true;
     exec_checked(x, RULE_B81);
     if (x->kernel->ops->merges_caches && cache_model_mergeable(m, s->group, r->group, min)) {

@@ -37,6 +37,20 @@ void objects_return(struct exec *x, unsigned slot);
 /* The request that kmalloc(size, gfp) stands for, gfp as in force. */
 struct object_request kmalloc_request(const struct exec *x, uint64_t size, unsigned effective);
 
+/* The request that kmem_cache_alloc of this cache stands for. */
+struct object_request caches_request(const struct exec *x, unsigned number);
+
+/* The result p, which may be NULL, of a call that asked kmalloc for a new block; `impossible` is the rule that forbids the
+ * request, or RULE_NONE. */
+bool kmalloc_granted(struct exec *x, struct kernel_call *c, struct object_request *r, enum rule impossible, void *p);
+/* The result, not NULL, of a call that asked for another size of an old block, and that has left it (objects_leave) if it
+ * was moved. */
+bool kmalloc_resized(struct exec *x, struct kernel_call *c, struct object_request *r, const struct kernel_block *old,
+                     void *p);
+
+/* OP_KFREE, OP_KFREE_SENSITIVE, and OP_KVFREE of what is no area. */
+bool kmalloc_step_free(struct exec *x, const struct op *op, unsigned slot);
+
 /* At the end of a call that asked for objects: the frames in flight are slabs of the group that it asked for; of a call
  * that asked for something else, of some class of kmalloc. Then as kernel_settle. */
 bool caches_settle(struct exec *x, struct kernel_call *c);

@@ -1,4 +1,4 @@
-/* exec_slabinfo.c: what slabinfo says against what is known of caches and slabs (B66, B71, B72, B83, C23, C29). */
+/* exec_slabinfo.c: what slabinfo says against what is known of caches and slabs (B66, B71, B72, B83, C29). */
 #include "exec_objects.h"
 
 #include <stdio.h>
@@ -84,9 +84,9 @@ static bool judge_row(struct exec *x, const struct slab_info *i)
 /* What is known of the group against its row. */
 static bool judge_group(struct exec *x, const struct cache_group *g, const struct slab_info *i)
 {
-    exec_checked(x, RULE_C23);
+    exec_checked(x, RULE_B83);
     if (g->slabs != i->slabs || (g->stride && g->objects != i->objects))
-        return exec_fail(x, RULE_C23, NULL, "the slabs and objects that came and did not go",
+        return exec_fail(x, RULE_B83, NULL, "the slabs and objects that came and did not go",
                          "%s: %u slabs, %u objects; known are %u and %u", i->name, i->slabs, i->objects, g->slabs,
                          g->objects);
     exec_checked(x, RULE_B83);
@@ -126,7 +126,7 @@ static bool inspect_cache(struct exec *x, unsigned number)
     for (unsigned other = 0; other < PROGRAM_CACHES; other++)
         if (other != number && m->caches[other].handle == m->caches[number].handle) cache_model_join(m, other, number);
     group = cache_model_group(m, number);
-    return !apart || m->zombies || judge_group(x, &m->groups[group], &info);
+    return !apart || m->zombies || m->caches[number].pooled || judge_group(x, &m->groups[group], &info);
 }
 
 bool caches_inspect(struct exec *x)
