@@ -210,7 +210,7 @@ bool kernel_must_fail(const struct exec *x, unsigned effective, unsigned order);
 
 /* The families' steps. OP_MISUSE and OP_SCRIBBLE go to the family that the slot's block is of; OP_RUN_DEFERRED and OP_PURGE
  * to exec_step_vmalloc. */
-exec_step exec_step_kernel, exec_step_pages, exec_step_caches, exec_step_kmalloc, exec_step_vmalloc, exec_step_pools;
+exec_step exec_step_kernel, exec_step_pages, exec_step_kmap, exec_step_caches, exec_step_kmalloc, exec_step_vmalloc, exec_step_pools;
 
 /* Freeing a slot's block in the ordinary way, whatever it is (reclaim, the end of a program); false as an exec_step. */
 bool kernel_release(struct exec *x, unsigned slot); /* exec_machine.c */
@@ -235,6 +235,8 @@ bool kernel_finish(struct exec *x);
 void kernel_close(struct exec *x);
 /* OP_CHECK and what is asked after a refusal: the allocator's own counts against the model's (C20, C23, B30, B83, B99). */
 bool kernel_inspect(struct exec *x);
+/* Of these, the zones' alone. */
+bool kernel_zones(struct exec *x);
 bool caches_fresh(struct exec *x), caches_finish(struct exec *x), caches_inspect(struct exec *x);
 bool areas_fresh(struct exec *x), areas_finish(struct exec *x), areas_inspect(struct exec *x);
 bool pools_fresh(struct exec *x), pools_finish(struct exec *x), pools_inspect(struct exec *x);

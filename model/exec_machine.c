@@ -238,6 +238,17 @@ static bool judge_drained(struct exec *x)
                      "%u instead of %u", kept, k->baseline);
 }
 
+/* What is behind the direct map faults, and so does what would be there of a highmem frame (B7, B10). */
+static bool judge_gap(struct exec *x)
+{
+    const struct machine *m = x->kernel->machine;
+    if (x->program->heap.seed % 16 && !x->options.thorough) return true;
+    const unsigned char *gap = m->direct + ((size_t)m->lowmem_frames << m->page_shift);
+    exec_checked(x, RULE_B10);
+    if (m->gap_bytes && !lender_readable(gap) && !lender_readable(m->vmalloc_start - 1)) return true;
+    return !m->gap_bytes || exec_fail(x, RULE_B10, gap, "the gap behind the direct map inaccessible", "it can be read");
+}
+
 bool kernel_finish(struct exec *x)
 {
     struct kernel_model *k = x->kernel;
@@ -250,7 +261,7 @@ bool kernel_finish(struct exec *x)
     set_context(k);
     return pages_unmap_all(x) && release_all(x, ORIGIN_VMAP) && release_all(x, ORIGIN_ELEMENT) &&
            release_all(x, ORIGIN_NONE) && pools_finish(x) && areas_finish(x) && caches_finish(x) &&
-           judge_drained(x) && kernel_inspect(x);
+           judge_drained(x) && kernel_inspect(x) && judge_gap(x);
 }
 
 /* ---- The allocator's own counts ------------------------------------------------------------------------------------ */
@@ -292,11 +303,17 @@ static bool judge_zone(struct exec *x, enum machine_zone_id zone)
     return judge_marks(x, zone, &info);
 }
 
-bool kernel_inspect(struct exec *x)
+bool kernel_zones(struct exec *x)
 {
-    struct kernel_model *k = x->kernel;
-    if (!k || !k->ops) return true;
+    const struct kernel_model *k = x->kernel;
     for (unsigned zone = 0; zone < ZONES && k->ops->zone_info; zone++)
         if (!judge_zone(x, (enum machine_zone_id)zone)) return false;
-    return caches_inspect(x) && areas_inspect(x) && pools_inspect(x);
+    return true;
+}
+
+bool kernel_inspect(struct exec *x)
+{
+    const struct kernel_model *k = x->kernel;
+    if (!k || !k->ops) return true;
+    return kernel_zones(x) && caches_inspect(x) && areas_inspect(x) && pools_inspect(x);
 }
