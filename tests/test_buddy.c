@@ -46,10 +46,7 @@ static void assert_canonical(void)
     }
 }
 
-static void own(const struct page *page, bool is)
-{
-    memset(&owned[buddy_pfn(b, page)], is, (size_t)1 << page->order);
-}
+static void own(const struct page *page, bool is) { memset(&owned[buddy_pfn(b, page)], is, (size_t)1 << page->order); }
 
 /* Many blocks, few of them large, so that zones are full and torn most of the time. */
 static void churn(enum machine_config config, unsigned steps)
@@ -271,11 +268,11 @@ static void misuse_is_reported_and_changes_nothing(void **state)
     buddy_free(b, freed, 2);
     before = *b;
 
-#define REPORTS(call, expected)                          \
-    do {                                                 \
-        call;                                            \
-        assert_int_equal(reported(), expected);          \
-        assert_memory_equal(b, &before, sizeof before);  \
+#define REPORTS(call, expected)                         \
+    do {                                                \
+        call;                                           \
+        assert_int_equal(reported(), expected);         \
+        assert_memory_equal(b, &before, sizeof before); \
     } while (0)
     REPORTS(buddy_free(b, page, 2), REPORT_BAD_FREE_ORDER);
     REPORTS(buddy_free(b, page, 11), REPORT_BAD_FREE_ORDER);
