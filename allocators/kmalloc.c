@@ -199,7 +199,7 @@ void kfree(void *heap, const void *p)
 {
     struct kmalloc_heap *h = heap;
     struct place place;
-    if (zero_or_null(p) || !machine_enter_any(h->slabs.buddy.machine)) return;
+    if (!machine_enter_any(h->slabs.buddy.machine) || zero_or_null(p)) return;
     if (must_find(h, p, &place)) give(h, &place);
 }
 
@@ -207,7 +207,7 @@ void kfree_sensitive(void *heap, const void *p)
 {
     struct kmalloc_heap *h = heap;
     struct place place;
-    if (zero_or_null(p) || !machine_enter_any(h->slabs.buddy.machine)) return;
+    if (!machine_enter_any(h->slabs.buddy.machine) || zero_or_null(p)) return;
     if (!must_find(h, p, &place)) return;
     memset((void *)(uintptr_t)p, 0, capacity(h, &place));
     give(h, &place);

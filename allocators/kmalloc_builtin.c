@@ -144,7 +144,7 @@ static const struct kernel_ops kmalloc_kernel = {
 /* C11's 16 bytes for requests of 16 and more; smaller ones are aligned to 8, which suits every type that fits (A2). */
 #define PLAIN_CONTRACT(largest)                                                                                \
     {                                                                                                          \
-        .backing = BACKING_MACHINE, .align_min = 16, .align_max = (largest), .zero_size = ZERO_SIZE_UNIQUE,    \
+        .backing = BACKING_MACHINE, .align_min = 16, .align_max = (largest) / 2, .zero_size = ZERO_SIZE_UNIQUE,    \
         .realloc_zero = REALLOC_ZERO_UNIQUE, .promises = PLAIN_PROMISES, .waste_max_bytes = (largest) / 2 - 1, \
         .request_max_bytes = (largest)                                                                         \
     }
