@@ -140,6 +140,7 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
     next_epoch(in);
     machine_disarm_all(m);
     machine_events_clear(m);
+    in->taken = 0;
     in->on = true;
     return 0;
 }
@@ -191,10 +192,17 @@ void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp)
         in->frame_epochs[i] = in->epoch;
         soil(in, i, machine_oracle(m, i), m->page_bytes);
     }
+    in->taken += count;
     change_sides(m, EVENT_TAKE, pfn, count, gfp);
 }
 
-void machine_give(struct machine *m, uint32_t pfn, uint32_t count) { change_sides(m, EVENT_GIVE, pfn, count, 0); }
+void machine_give(struct machine *m, uint32_t pfn, uint32_t count)
+{
+    m->inside->taken -= count;
+    change_sides(m, EVENT_GIVE, pfn, count, 0);
+}
+
+uint32_t machine_taken(const struct machine *m) { return m->inside->taken; }
 
 /* ---- Events -------------------------------------------------------------------------------------------------------- */
 

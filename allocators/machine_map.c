@@ -20,16 +20,17 @@
 #define BEFORE_PKMAP_BYTES (2 * PAGE_BYTES)    /* E10 */
 #define MEMORY_BYTES (FRAMES_MAX * PAGE_BYTES) /* of the memfd */
 
-/* Where the direct maps are looked for: at the same places in every run, as an allocator sees addresses modulo an
- * alignment and reports must not differ. The two places of a configuration are apart even if one of them is given up. */
+/* Where direct maps are looked for: at the same places in every run, whatever ran before, as an allocator sees addresses
+ * modulo an alignment and reports must not differ. The two places of a configuration never meet. */
 #if UINTPTR_MAX > UINT32_MAX
-#define PLACE_FIRST(place) ((place) ? UINT64_C(0x380000000000) : UINT64_C(0x300000000000))
+#define PLACE_FIRST(config, place) \
+    (((place) ? UINT64_C(0x380000000000) : UINT64_C(0x300000000000)) + ((uint64_t)(config) << 36))
 #define PLACE_STEP ((uintptr_t)1 << 30)
 #else
-#define PLACE_FIRST(place) ((place) ? (uintptr_t)0x70000000 : (uintptr_t)0x30000000)
-#define PLACE_STEP ((uintptr_t)16 << 20)
+#define PLACE_FIRST(config, place) (((place) ? 0x78000000u : 0x30000000u) + ((uint32_t)(config) << 28))
+#define PLACE_STEP ((uintptr_t)4 << 20)
 #endif
-#define PLACE_TRIES 64u
+#define PLACE_TRIES 16u
 
 /* ---- Address space -------------------------------------------------------------------------------------------------- */
 
@@ -57,11 +58,11 @@ void machine_memory_close(struct machine_inside *in)
 }
 
 /* Inaccessible address space whose second page is aligned as a direct map is; NULL if the host has none. */
-static unsigned char *reserve(size_t bytes, unsigned place)
+static unsigned char *reserve(const struct machine_geometry *g, size_t bytes)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     for (unsigned i = 0; i < PLACE_TRIES; i++) {
-        void *at = (void *)(PLACE_FIRST(place) + i * PLACE_STEP - PAGE_BYTES);
+        void *at = (void *)(PLACE_FIRST(g->config, g->elsewhere) + i * PLACE_STEP - PAGE_BYTES);
         void *p = mmap(at, bytes, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
         if (p == at) return p;
         if (p != MAP_FAILED) munmap(p, bytes); /* an old kernel ignores the flag */
@@ -78,7 +79,7 @@ static unsigned char *reserve(size_t bytes, unsigned place)
 /* Reserves what a configuration needs and maps its direct map. False if the host has no room. */
 static bool reservation_make(struct machine_inside *in, struct reservation *r, size_t bytes, size_t direct_bytes)
 {
-    unsigned char *p = reserve(bytes, in->geometry.elsewhere);
+    unsigned char *p = reserve(&in->geometry, bytes);
     if (!p) return false;
     *r = (struct reservation){.start = p, .bytes = bytes};
     p = mmap(p + PAGE_BYTES, direct_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, in->fd, 0);

@@ -150,6 +150,14 @@ void exec_after_fault(struct exec *x, const void *fault_address)
 
 /* ---- Heaps ---------------------------------------------------------------------------------------------------------- */
 
+/* Whether the heap can go back to its beginning instead of being made anew: its state may be large. */
+static bool can_reset(const struct exec *x, const struct lender_geometry *next)
+{
+    const struct lender_geometry *last = &x->lender.geometry;
+    return x->heap_ready && x->ops->reset && next->kind == BACKING_MACHINE && next->machine == last->machine &&
+           next->elsewhere == last->elsewhere;
+}
+
 bool exec_fresh(struct exec *x, bool elsewhere)
 {
     const struct alloc_contract *c = &x->options.contract;
@@ -166,9 +174,12 @@ bool exec_fresh(struct exec *x, bool elsewhere)
                                    .seed = g->seed,
                                    .low = g->place == PLACE_LOW,
                                    .fence_pages = g->fence == FENCE_PAGES,
-                                   .elsewhere = elsewhere};
+                                   .elsewhere = elsewhere,
+                                   .machine = (enum machine_config)g->machine,
+                                   .scatter = g->scatter};
     if (elsewhere && !zero) lend.dirt = (lend.dirt + 1) % DIRTY_KINDS;
-    if (x->heap_ready) x->ops->fini(x->heap);
+    bool reset = can_reset(x, &lend);
+    if (x->heap_ready && !reset) x->ops->fini(x->heap);
     x->heap_ready = false;
     if (lender_fresh(&x->lender, &lend)) {
         x->verdict.kind = VERDICT_ERROR;
@@ -177,12 +188,13 @@ bool exec_fresh(struct exec *x, bool elsewhere)
         return false;
     }
     x->lender.fail_at = g->fail;
-    memset(x->heap, 0, x->ops->state_size);
+    if (!reset) memset(x->heap, 0, x->ops->state_size);
     x->options.position->kind = OP_KINDS; /* none of them: init */
-    int error = x->ops->init(x->heap, &x->lender.face);
-    if (error && !x->lender.refused && g->size >= c->size_min_bytes)
+    int error = reset ? x->ops->reset(x->heap) : x->ops->init(x->heap, &x->lender.face);
+    bool enough = c->backing == BACKING_MACHINE || g->size >= c->size_min_bytes;
+    if (error && !x->lender.refused && enough)
         return exec_fail(x, RULE_C31, NULL, "a heap: the memory lent is as large as the contract asks",
-                         "init returned %d for %llu bytes", error, (unsigned long long)g->size);
+                         "%s returned %d for %llu bytes", reset ? "reset" : "init", error, (unsigned long long)g->size);
     if (error) return false;
     x->heap_ready = true;
     if (x->frames) exec_frames_fresh(x);
