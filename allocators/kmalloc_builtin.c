@@ -136,17 +136,17 @@ static const struct kernel_ops kmalloc_kernel = {
     KMALLOC_KERNEL_OPS,
 };
 
-/* No promise to drain or to be steady: empty slabs are kept, and what one class keeps another lacks. */
+/* No promise to drain or to be steady: empty slabs are kept, and what one class keeps another lacks. Nor of little waste:
+ * what krealloc shrinks stays where it is. */
 #define PLAIN_PROMISES                                                                                  \
     (PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_ALIGN_CHECKED | PROMISE_REUSES | PROMISE_CONST_FREE | \
      PROMISE_DETERMINISTIC | PROMISE_DETECTS_BAD_FREE | PROMISE_PHYSICAL)
 
 /* C11's 16 bytes for requests of 16 and more; smaller ones are aligned to 8, which suits every type that fits (A2). */
-#define PLAIN_CONTRACT(largest)                                                                                \
-    {                                                                                                          \
-        .backing = BACKING_MACHINE, .align_min = 16, .align_max = (largest) / 2, .zero_size = ZERO_SIZE_UNIQUE,    \
-        .realloc_zero = REALLOC_ZERO_UNIQUE, .promises = PLAIN_PROMISES, .waste_max_bytes = (largest) / 2 - 1, \
-        .request_max_bytes = (largest)                                                                         \
+#define PLAIN_CONTRACT(largest)                                                                             \
+    {                                                                                                       \
+        .backing = BACKING_MACHINE, .align_min = 16, .align_max = (largest), .zero_size = ZERO_SIZE_UNIQUE, \
+        .realloc_zero = REALLOC_ZERO_UNIQUE, .promises = PLAIN_PROMISES, .request_max_bytes = (largest)     \
     }
 
 #define PLAIN_OPS                                                                                                  \
