@@ -54,7 +54,7 @@ const struct alloc_ops *const *target_builtins(void)
 {
     if (builtins.count) return builtins.list;
     const struct alloc_ops *const references[] = {&alloc_freelist, &alloc_stack, &alloc_region, &alloc_break,
-                                                  &alloc_buddy};
+                                                  &alloc_buddy,    &alloc_slab,  &alloc_kmalloc};
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++)
         builtins.list[builtins.count++] = references[i];
     if (foreign_libc(&builtins.libc) == FOREIGN_OK) builtins.list[builtins.count++] = &builtins.libc.ops;
