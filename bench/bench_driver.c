@@ -41,7 +41,7 @@ static uint64_t raw_line(const struct alloc_ops *ops, const struct op *op)
     size_t a = (size_t)op->a, b = (size_t)op->b;
     if (op->a_kind != SIZE_LITERAL || op->b_kind != SIZE_LITERAL) return 0;
     for (unsigned i = 0; i < op->count;
-         i++, slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS, a += (size_t)op->step) {
+         i++, slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS, a += (size_t)op_step(op)) {
         void **p = &blocks[slot], *moved;
         if (op->kind == OP_MALLOC && !*p) *p = ops->malloc(heap, a);
         else if (op->kind == OP_CALLOC && !*p) *p = ops->calloc(heap, a, b);

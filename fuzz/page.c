@@ -161,7 +161,7 @@ static void imagine_op(struct trace *t, const struct program *p, uint32_t op, bo
         struct event e = {
             .op = op, .step = i, .slot = (uint16_t)slot, .kind = o->kind, .result = RESULT_VOID, .offset = OFFSET_NONE};
         if (o->a_kind == SIZE_LITERAL && o->b_kind == SIZE_LITERAL) { /* others have no value without a run */
-            e.size = o->a + i * (uint64_t)o->step;
+            e.size = o->a + i * (uint64_t)op_step(o);
             e.size2 = o->b;
         }
         switch ((enum op_kind)o->kind) {

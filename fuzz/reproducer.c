@@ -165,7 +165,7 @@ static void put_op(FILE *out, const struct op *op)
     fputs("    {", out);
     put_literal(out, text);
     fprintf(out, ", %s, %u, %u, %d, %ld, %s, %lluull, %s, %lluull, %u},\n", name != NULL ? name : "END + 1",
-            (unsigned)op->slot, name != NULL ? (unsigned)op->count : 0, (int)op->stride, (long)op->step,
+            (unsigned)op->slot, name != NULL ? (unsigned)op->count : 0, (int)op->stride, (long)op_step(op),
             size_names[op->a_kind], (unsigned long long)op->a, size_names[op->b_kind], (unsigned long long)op->b,
             (unsigned)op->ref);
 }

@@ -1,6 +1,6 @@
 /* course.c: the rules that need the whole life of a heap, each as a way to run a program more than once. */
 #include "exec_course.h"
-#include "exec_internal.h"
+#include "exec_kernel.h"
 
 #include <stdio.h>
 
@@ -101,10 +101,11 @@ static bool wind_up(struct exec *x, enum order order)
     x->options.position->kind = OP_CHECK;
     /* Each free verifies its block first; where there is no free, they are verified here. */
     if ((look || !x->ops->free) && !model_verify_all(x, RULE_C10)) return false;
+    if (x->kernel && look && !kernel_verify_all(x, RULE_C10)) return false;
     if (look && !model_inspect(x)) return false;
     if (!exec_break_finish(x) || !exec_maps_finish(x)) return false;
     x->options.position->kind = OP_FREE;
-    if (!free_all(x, order)) return false;
+    if (!free_all(x, order) || !kernel_finish(x)) return false;
     return !look || model_inspect(x);
 }
 
@@ -115,6 +116,17 @@ static bool plain(struct exec *x)
 
 /* ---- The courses --------------------------------------------------------------------------------------------------------- */
 
+/* A malloc and its free that the course makes by itself; was it granted? */
+static bool can_have(struct exec *x, size_t bytes)
+{
+    static const struct op op = {.kind = OP_MALLOC, .count = 1};
+    struct kernel_call c;
+    if (x->kernel) kernel_plain_begin(x, &c, &op);
+    void *p = x->ops->malloc(x->heap, bytes);
+    if (p) x->ops->free(x->heap, p);
+    return (!x->kernel || kernel_plain_end(x, &c)) && p;
+}
+
 /* After everything is freed, the largest block that was ever granted is granted again (C24). */
 static bool largest_again(struct exec *x)
 {
@@ -123,13 +135,11 @@ static bool largest_again(struct exec *x)
         return true;
     if (x->options.contract.backing == BACKING_HOST) return true;
     x->lender.fail_at = 0;
-    void *p = x->ops->malloc(x->heap, bytes);
     exec_checked(x, RULE_C24);
-    if (!p)
+    if (!can_have(x, bytes))
         return exec_fail(x, RULE_C24, NULL,
                          "the largest block that was granted before: everything has been freed since",
                          "NULL for %zu bytes", bytes);
-    x->ops->free(x->heap, p);
     return true;
 }
 
@@ -163,6 +173,8 @@ static bool steady(struct exec *x)
     return true;
 }
 
+#define REFILL_FRAMES_MAX 1024u
+
 /* The size of the course's own requests: that of the program's last allocation, 1 .. a quarter of the heap. */
 static size_t gauge(const struct exec *x)
 {
@@ -179,6 +191,7 @@ static bool refill(struct exec *x)
     struct op op = {.kind = OP_MALLOC, .count = 1, .a = gauge(x)};
     unsigned first = PROGRAM_SLOTS, last = 0, slot;
     bool can = (promises & (PROMISE_REUSES | PROMISE_MERGES)) && x->ops->free && !x->lender.refused;
+    if (x->kernel && x->kernel->machine->frames > REFILL_FRAMES_MAX) can = false; /* more than there are slots */
     x->lender.fail_at = 0;
     x->op_index = x->program->op_count;
     for (slot = 0; can && slot < PROGRAM_SLOTS; slot++) {

@@ -33,6 +33,8 @@ static void encode_head(const struct heap_geometry *heap, unsigned char *to)
     to[21] = heap->place;
     to[22] = heap->fence;
     to[23] = heap->course;
+    to[24] = heap->machine;
+    to[25] = heap->scatter;
 }
 
 static void decode_head(struct heap_geometry *heap, const unsigned char *from)
@@ -45,6 +47,8 @@ static void decode_head(struct heap_geometry *heap, const unsigned char *from)
         .place = from[21],
         .fence = from[22],
         .course = from[23],
+        .machine = from[24],
+        .scatter = from[25],
     };
 }
 
@@ -58,7 +62,7 @@ static void encode_op(const struct op *op, unsigned char *to)
     put(to + 8, 2, (uint16_t)op->stride);
     to[10] = op->b_kind;
     to[11] = 0;
-    put(to + 12, 4, (uint32_t)op->step);
+    put(to + 12, 4, op->gfp); /* or step: the same bits */
     put(to + 16, 8, op->a);
     put(to + 24, 8, op->b);
 }
@@ -73,7 +77,7 @@ static void decode_op(struct op *op, const unsigned char *from)
         .count = (uint16_t)get(from + 6, 2),
         .stride = (int16_t)get(from + 8, 2),
         .b_kind = from[10],
-        .step = (int32_t)get(from + 12, 4),
+        .gfp = (uint32_t)get(from + 12, 4),
         .a = get(from + 16, 8),
         .b = get(from + 24, 8),
     };

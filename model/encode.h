@@ -11,17 +11,26 @@
 /* ---- Operations -------------------------------------------------------------------------------------------------- */
 
 enum operand_form {
-    OPERAND_NONE,    /* not used: 0 */
-    OPERAND_SIZE,    /* a size of any kind; a literal is unsigned:         24      */
-    OPERAND_SIGNED,  /* a size of any kind; a literal is signed:           -16     */
-    OPERAND_NUMBER,  /* a literal:                                         24      */
-    OPERAND_BITS,    /* a literal, printed in base 16:                     0x22    */
-    OPERAND_NONZERO, /* a literal, signed, never 0 (normalised to 1):      -1      */
+    OPERAND_NONE,       /* not used: 0 */
+    OPERAND_SIZE,       /* a size of any kind; a literal is unsigned:         24      */
+    OPERAND_SIGNED,     /* a size of any kind; a literal is signed:           -16     */
+    OPERAND_NUMBER,     /* a literal:                                         24      */
+    OPERAND_BITS,       /* a literal, printed in base 16:                     0x22    */
+    OPERAND_NONZERO,    /* a literal, signed, never 0 (normalised to 1):      -1      */
+    OPERAND_WORD,       /* a literal, written as one of `words`:              spinlock */
+    OPERAND_CACHE,      /* the number of a cache:                             c2      */
+    OPERAND_CACHES,     /* ..., or PROGRAM_CACHES:                            any     */
+    OPERAND_POOL,       /* the number of a pool:                              m0      */
+    OPERAND_CACHE_ARGS, /* PROGRAM_CACHE_ARGS:                             size 192 align 64 flags POISON constructor */
+    OPERAND_POOL_ARGS,  /* PROGRAM_POOL_ARGS:                              kmalloc size 100 min 4 */
 };
 
 struct operand_shape {
     enum operand_form form;
-    const char *lead; /* the word written before it, or NULL */
+    bool optional;            /* not written if it is a literal 0; then it has a lead */
+    const char *lead;         /* the word written before it, or NULL */
+    const char *const *words; /* OPERAND_WORD */
+    uint64_t limit; /* values are below it; 0: any value, which words and names of caches and pools never are */
 };
 
 enum slot_use {
@@ -34,6 +43,8 @@ struct op_shape {
     const char *name;
     enum slot_use slot; /* with a slot, the operation can be a run: count, stride, and step if it uses a */
     bool b_first;       /* in the text, b stands before a */
+    bool gfp;           /* the bits of step are a gfp mask, written last */
+    bool source;        /* ref is a slot whatever the sizes are, written before the operands: p4 = vmap p3 */
     struct operand_shape a, b;
 };
 
@@ -41,7 +52,18 @@ extern const struct op_shape op_shapes[OP_KINDS];
 
 /* ---- Words of the text form -------------------------------------------------------------------------------------- */
 
-enum heap_key { KEY_SIZE, KEY_DIRTY, KEY_PLACE, KEY_FENCE, KEY_COURSE, KEY_SEED, KEY_FAIL, HEAP_KEYS };
+enum heap_key {
+    KEY_SIZE,
+    KEY_DIRTY,
+    KEY_PLACE,
+    KEY_FENCE,
+    KEY_COURSE,
+    KEY_SEED,
+    KEY_FAIL,
+    KEY_MACHINE,
+    KEY_SCATTER,
+    HEAP_KEYS
+};
 
 struct heap_key_shape {
     const char *name;

@@ -3,6 +3,7 @@
 #include "exec_frames.h"
 #include "exec_groups.h"
 #include "exec_internal.h"
+#include "exec_kernel.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -40,7 +41,8 @@ struct exec *exec_open(const struct exec_options *options)
     x->history = exec_memory(PROGRAM_STEPS_MAX * sizeof *x->history);
     bool frames = x->options.contract.promises & PROMISE_FRAMES;
     if (frames) x->frames = exec_memory(sizeof *x->frames);
-    if (x->heap && x->history && (x->frames || !frames) && model_open(x)) return x;
+    bool machine = x->options.contract.backing == BACKING_MACHINE;
+    if (x->heap && x->history && (x->frames || !frames) && model_open(x) && (!machine || kernel_open(x))) return x;
     exec_close(x);
     errno = ENOMEM;
     return NULL;
@@ -56,6 +58,7 @@ void exec_close(struct exec *x)
     exec_release(x->frames, sizeof *x->frames);
     exec_break_close(x);
     exec_maps_close(x);
+    kernel_close(x);
     exec_release(x, sizeof *x);
 }
 
@@ -150,6 +153,14 @@ void exec_after_fault(struct exec *x, const void *fault_address)
 
 /* ---- Heaps ---------------------------------------------------------------------------------------------------------- */
 
+/* Whether the heap can go back to its beginning instead of being made anew: its state may be large. */
+static bool can_reset(const struct exec *x, const struct lender_geometry *next)
+{
+    const struct lender_geometry *last = &x->lender.geometry;
+    return x->heap_ready && x->ops->reset && next->kind == BACKING_MACHINE && next->machine == last->machine &&
+           next->elsewhere == last->elsewhere;
+}
+
 bool exec_fresh(struct exec *x, bool elsewhere)
 {
     const struct alloc_contract *c = &x->options.contract;
@@ -166,9 +177,12 @@ bool exec_fresh(struct exec *x, bool elsewhere)
                                    .seed = g->seed,
                                    .low = g->place == PLACE_LOW,
                                    .fence_pages = g->fence == FENCE_PAGES,
-                                   .elsewhere = elsewhere};
+                                   .elsewhere = elsewhere,
+                                   .machine = (enum machine_config)g->machine,
+                                   .scatter = g->scatter};
     if (elsewhere && !zero) lend.dirt = (lend.dirt + 1) % DIRTY_KINDS;
-    if (x->heap_ready) x->ops->fini(x->heap);
+    bool reset = can_reset(x, &lend);
+    if (x->heap_ready && !reset) x->ops->fini(x->heap);
     x->heap_ready = false;
     if (lender_fresh(&x->lender, &lend)) {
         x->verdict.kind = VERDICT_ERROR;
@@ -177,30 +191,33 @@ bool exec_fresh(struct exec *x, bool elsewhere)
         return false;
     }
     x->lender.fail_at = g->fail;
-    memset(x->heap, 0, x->ops->state_size);
+    if (!reset) memset(x->heap, 0, x->ops->state_size);
     x->options.position->kind = OP_KINDS; /* none of them: init */
-    int error = x->ops->init(x->heap, &x->lender.face);
-    if (error && !x->lender.refused && g->size >= c->size_min_bytes)
+    int error = reset ? x->ops->reset(x->heap) : x->ops->init(x->heap, &x->lender.face);
+    bool enough = c->backing == BACKING_MACHINE || g->size >= c->size_min_bytes;
+    if (error && !x->lender.refused && enough)
         return exec_fail(x, RULE_C31, NULL, "a heap: the memory lent is as large as the contract asks",
-                         "init returned %d for %llu bytes", error, (unsigned long long)g->size);
+                         "%s returned %d for %llu bytes", reset ? "reset" : "init", error, (unsigned long long)g->size);
     if (error) return false;
     x->heap_ready = true;
     if (x->frames) exec_frames_fresh(x);
     exec_break_fresh(x);
     exec_maps_fresh(x);
-    return true;
+    return !x->kernel || kernel_fresh(x);
 }
 
 /* ---- One round -------------------------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) uint64_t evaluate(const struct exec *x, unsigned kind, uint64_t v, unsigned ref)
+static __attribute__((noinline)) uint64_t evaluate(const struct exec *x, const struct op *op, unsigned kind, uint64_t v)
 {
+    bool kernel = x->kernel && op->kind >= OP_KERNEL_FIRST;
     switch ((enum size_kind)kind) {
     case SIZE_TOP: return (size_t)(SIZE_MAX - (size_t)v);
     case SIZE_HALF: return (size_t)((size_t)PTRDIFF_MAX + (size_t)v);
     case SIZE_HEAP: return (size_t)(x->program->heap.size + v);
-    case SIZE_USABLE: return (size_t)(block_usable(&x->model.blocks[ref]) + v);
-    case SIZE_SEEN: return (size_t)(x->model.largest + v);
+    case SIZE_USABLE:
+        return (size_t)((kernel ? x->kernel->blocks[op->ref].usable : block_usable(&x->model.blocks[op->ref])) + v);
+    case SIZE_SEEN: return (size_t)((kernel ? x->kernel->largest : x->model.largest) + v);
     default: return (size_t)v;
     }
 }
@@ -221,8 +238,11 @@ static bool step_stranger(struct exec *x, uint64_t bytes)
 static __attribute__((noinline)) bool step_other(struct exec *x, const struct op *op, unsigned slot, uint64_t a,
                                                  uint64_t b)
 {
+    if (op->kind >= OP_KERNEL_FIRST) return exec_step_kernel(x, op, slot, a, b);
     switch ((enum op_kind)op->kind) {
-    case OP_CHECK: return model_verify_all(x, RULE_C10) && model_inspect(x);
+    case OP_CHECK:
+        return model_verify_all(x, RULE_C10) && model_inspect(x) &&
+               (!x->kernel || (kernel_verify_all(x, RULE_C10) && kernel_inspect(x)));
     case OP_REPEAT: return true;
     case OP_FAIL: x->lender.fail_at = x->lender.requests + a; return true;
     case OP_FOREIGN_SBRK: return step_stranger(x, a);
@@ -251,11 +271,19 @@ static bool false_report(struct exec *x, const struct op *op)
                      report_kind_name(x->lender.report), op_name(op->kind));
 }
 
+static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
+{
+    enum rule rule = x->outcome.result == RESULT_NULL ? RULE_C32 : RULE_C10;
+    if (x->options.thorough) return kernel_verify_all(x, rule);
+    return x->calls % 2 == 0 || kernel_sweep(x, rule);
+}
+
 /* What must hold after any legal call. */
 static inline bool after_call(struct exec *x, const struct op *op)
 {
     if (x->lender.reports != x->reports_seen) return false_report(x, op);
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10;
+    if (x->kernel && !after_kernel_call(x)) return false;
     if (x->options.thorough) return model_verify_most(x, rule);
     return x->calls % 2 || model_sweep(x, rule);
 }
@@ -265,6 +293,7 @@ static bool run_op(struct exec *x, uint32_t index)
     const struct op *op = &x->program->ops[index];
     struct exec_position *at = x->options.position;
     const bool family = op->kind <= OP_FREE_NULL;                                  /* of malloc */
+    const bool kernel = op->kind >= OP_KERNEL_FIRST;
     const bool literal = op->a_kind == SIZE_LITERAL && op->b_kind == SIZE_LITERAL; /* nearly always */
     unsigned slot = op->slot;
     uint64_t a = op->a, b = op->b;
@@ -273,11 +302,12 @@ static bool run_op(struct exec *x, uint32_t index)
     for (uint32_t i = 0; i < op->count && x->steps_left; i++, x->steps_left--) {
         x->step = at->step = i;
         at->calls = at->calls + 1;
-        x->call_size = literal ? (size_t)a : evaluate(x, op->a_kind, a, op->ref);
-        x->call_size2 = literal ? (size_t)b : evaluate(x, op->b_kind, b, op->ref);
+        x->call_size = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
+        x->call_size2 = literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
         x->outcome.result = RESULT_SKIPPED;
         uint64_t va = x->call_size, vb = x->call_size2;
         bool held = family ? exec_step_heap(x, op, slot, va, vb) : step_other(x, op, slot, va, vb);
+        if (!held && kernel && x->verdict.slot == PROGRAM_SLOTS) x->verdict.slot = (uint16_t)slot;
         if (!held || !after_call(x, op)) return false;
         if (x->outcome.result != RESULT_SKIPPED) {
             x->options.counters->operations++;
@@ -285,7 +315,7 @@ static bool run_op(struct exec *x, uint32_t index)
         }
         x->calls++;
         slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS;
-        a += (uint64_t)(int64_t)op->step;
+        if (!kernel) a += (uint64_t)(int64_t)op->step; /* there the same bits are the gfp mask */
     }
     return true;
 }

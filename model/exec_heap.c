@@ -1,6 +1,6 @@
 /* exec_heap.c: the calls of the malloc family. Each step makes one call, notes what came of it, and asks the model. */
 #include "exec_frames.h"
-#include "exec_internal.h"
+#include "exec_kernel.h"
 
 #include <errno.h>
 #include <string.h>
@@ -401,5 +401,6 @@ bool exec_step_heap(struct exec *x, const struct op *op, unsigned slot, uint64_t
         [OP_USABLE_SIZE] = step_usable_size, [OP_FREE_SIZED] = step_free,
         [OP_FREE_ALIGNED_SIZED] = step_free, [OP_WRITE] = step_write,
         [OP_FREE_NULL] = step_free_null};
-    return steps[op->kind](x, op, slot, a, b);
+    exec_step *step = steps[op->kind];
+    return x->kernel ? kernel_plain(x, step, op, slot, a, b) : step(x, op, slot, a, b);
 }

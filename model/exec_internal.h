@@ -36,6 +36,7 @@ struct exec {
     struct frames_model *frames;    /* of an allocator with PROMISE_FRAMES */
     struct break_model *breaks;     /* exec_break.c's state, allocated at first use */
     struct map_model *maps;         /* exec_maps.c's state, allocated at first use */
+    struct kernel_model *kernel;    /* of an allocator on a machine: exec_kernel.h */
     uint64_t call_size, call_size2; /* evaluated arguments of the call in progress, for the trace */
 };
 

@@ -29,11 +29,13 @@ enum frame_owner {
 
 struct frame_map {
     const struct machine *machine;
+    uint32_t frames; /* its geometry when the map was built */
+    struct machine_zone zones[ZONES];
     uint16_t *owner;                     /* of each frame */
     uint64_t *free_bits[MACHINE_ORDERS]; /* F0 .. F10 */
     uint32_t set[ZONES][MACHINE_ORDERS]; /* |F(k)| by zone */
     uint32_t owned[FRAME_OWNERS];        /* frames by owner; slots' are not counted here */
-    uint32_t *touched, touched_count;    /* for a reset that costs what was done */
+    uint64_t touched[FRAME_MAP_FRAMES / 64 / 64]; /* bit w: one of the frames 64 w .. 64 w + 63 has changed owner */
 };
 
 /* 0, or ENOMEM. */
@@ -42,8 +44,14 @@ void frame_map_close(struct frame_map *f);
 /* Everything free again, on this machine; cost follows what was touched unless the geometry changed. */
 void frame_map_fresh(struct frame_map *f, const struct machine *machine);
 
-/* Frames [pfn, pfn + count) change owner. The caller has looked that they may. */
+/* Frames [pfn, pfn + count) change owner. The caller has looked that they may: they are all free or all not free, in one
+ * zone, and inside the machine. */
 void frame_map_set(struct frame_map *f, uint32_t pfn, uint32_t count, uint16_t owner);
+/* Whether no frame around this one has ever changed owner. */
+static inline bool frame_map_untouched(const struct frame_map *f, uint32_t pfn)
+{
+    return !(f->touched[pfn / 4096] >> pfn / 64 % 64 & 1);
+}
 /* The first frame of [pfn, pfn + count) that has another owner; pfn + count if there is none. */
 uint32_t frame_map_other(const struct frame_map *f, uint32_t pfn, uint32_t count, uint16_t owner);
 

@@ -1,5 +1,6 @@
 /* model.c: the live set, who owns which byte, and what each byte must hold; model.h is the manual. */
 #include "exec_internal.h"
+#include "machine.h"
 
 #include <errno.h>
 #include <string.h>
@@ -271,6 +272,7 @@ static bool contained(struct exec *x, const struct request *r, const void *p, ui
     const struct backing *f = &x->lender.face;
     if (f->kind == BACKING_HOST) return true;
     uintptr_t from = (uintptr_t)f->base, to = f->kind == BACKING_BREAK ? (uintptr_t)x->lender.brk : from + f->size;
+    if (f->kind == BACKING_MACHINE) to = (uintptr_t)f->machine->vmalloc_end; /* what is mapped there: exec_machine.c */
     exec_checked(x, RULE_C8);
     if ((uintptr_t)p >= from && (uintptr_t)p <= to && usable <= to - (uintptr_t)p) return true;
     if ((uintptr_t)p < from || (uintptr_t)p > to)

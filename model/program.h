@@ -149,7 +149,9 @@ enum op_kind {
 
 #define OP_KERNEL_FIRST OP_ALLOC_PAGES
 
-#define PROGRAM_CACHES 16u /* caches, and pools */
+#define PROGRAM_CACHES 16u    /* caches, and pools */
+#define PROGRAM_ORDERS 32u    /* orders, and what is added to one, are below it */
+#define PROGRAM_BULK_MAX 512u /* frames or objects in one bulk call */
 
 /* b of OP_CACHE_CREATE: size in bits 0-31 (bytes), alignment in bits 32-47 (bytes, 0: none), enum cache_flags in 48-55,
  * constructor in bit 63. b of OP_POOL_CREATE: kind in bits 0-1 (enum pool_kind; 3 is as 0), minimum in bits 8-23, size
@@ -159,6 +161,14 @@ enum op_kind {
      (uint64_t)((constructor) != 0) << 63)
 #define PROGRAM_POOL_ARGS(kind, min, size) \
     ((uint64_t)((kind)&3u) | (uint64_t)(uint16_t)(min) << 8 | (uint64_t)(uint32_t)(size) << 32)
+
+#define PROGRAM_CACHE_SIZE(b) ((uint32_t)(b))
+#define PROGRAM_CACHE_ALIGN(b) ((uint16_t)((b) >> 32))
+#define PROGRAM_CACHE_FLAGS(b) ((uint8_t)((b) >> 48))
+#define PROGRAM_CACHE_CONSTRUCTOR(b) ((b) >> 63 != 0)
+#define PROGRAM_POOL_KIND(b) ((unsigned)(b)&3u)
+#define PROGRAM_POOL_MIN(b) ((uint16_t)((b) >> 8))
+#define PROGRAM_POOL_SIZE(b) ((uint32_t)((b) >> 32))
 
 /* Where a call is made (B46, B48). */
 enum program_context {
@@ -199,6 +209,9 @@ struct op {
 };
 _Static_assert(sizeof(struct op) == 32, "struct op is the unit of the literal byte form");
 
+/* By how much a grows from call to call of a run. */
+static inline int32_t op_step(const struct op *op) { return op->kind < OP_KERNEL_FIRST ? op->step : 0; }
+
 /* ---- Geometry ---------------------------------------------------------------------------------------------------- */
 
 enum heap_dirty { DIRTY_ZERO, DIRTY_A5, DIRTY_FF, DIRTY_RANDOM, DIRTY_KINDS };
@@ -232,7 +245,7 @@ struct heap_geometry {
     uint8_t course; /* enum heap_course */
     /* of a machine */
     uint8_t machine; /* enum machine_config; `size`, `place` and `fence` are not looked at */
-    bool scatter;    /* frames of an area are not neighbours */
+    uint8_t scatter; /* 1: frames of an area are not neighbours; else 0 */
 };
 
 struct program {
@@ -278,6 +291,8 @@ bool program_parse(struct program *p, const char *text, size_t length, struct pa
 /* Writes one operation, or the heap line, without newline; as snprintf, returns the length it would need. */
 size_t program_print_op(const struct op *op, char *out, size_t size);
 size_t program_print_heap(const struct heap_geometry *heap, char *out, size_t size);
+/* Writes a gfp mask by name, "KERNEL|ZERO": the largest named mask within it, then what is left; "0" if nothing is set. */
+size_t program_print_gfp(uint32_t gfp, char *out, size_t size);
 /* The whole text, newline-terminated lines and a final '\0'; as snprintf. */
 size_t program_print(const struct program *p, char *out, size_t size);
 /* "malloc", "free_sized", …: the word of the text form and the name of the operation in reports. */

@@ -3,11 +3,12 @@
  * Printing is canonical: one program has one text. A run is written as a range of slots wherever that says exactly the
  * same; runs that wrap around, or stay on one slot, are written as first slot, count and stride.
  */
-#include "encode.h"
+#include "text_internal.h"
+
+#include "machine.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 /* ---- Words ------------------------------------------------------------------------------------------------------- */
@@ -23,6 +24,8 @@ static const char *const fence_words[FENCE_KINDS] = {"ends", "pages"};
 static const char *const course_words[COURSE_KINDS] = {
     "plain", "drain", "steady", "refill", "monotone", "twin", "permute", "free_cost",
 };
+static const char *const machine_words[MACHINE_CONFIGS] = {"s64", "s4", "sodd", "smap"};
+static const char *const scatter_words[] = {"no", "yes"};
 
 const struct heap_key_shape heap_key_shapes[HEAP_KEYS] = {
     [KEY_SIZE] = {.name = "size", .min = 1, .max = PROGRAM_HEAP_MAX},
@@ -32,6 +35,8 @@ const struct heap_key_shape heap_key_shapes[HEAP_KEYS] = {
     [KEY_COURSE] = {.name = "course", .words = course_words, .max = COURSE_KINDS - 1},
     [KEY_SEED] = {.name = "seed", .max = UINT32_MAX},
     [KEY_FAIL] = {.name = "fail", .max = UINT32_MAX},
+    [KEY_MACHINE] = {.name = "machine", .words = machine_words, .max = MACHINE_CONFIGS - 1},
+    [KEY_SCATTER] = {.name = "scatter", .words = scatter_words, .max = 1},
 };
 
 uint64_t heap_get(const struct heap_geometry *heap, enum heap_key key)
@@ -44,6 +49,8 @@ uint64_t heap_get(const struct heap_geometry *heap, enum heap_key key)
     case KEY_COURSE: return heap->course;
     case KEY_SEED: return heap->seed;
     case KEY_FAIL: return heap->fail;
+    case KEY_MACHINE: return heap->machine;
+    case KEY_SCATTER: return heap->scatter;
     case HEAP_KEYS: break;
     }
     assert(!"a heap key");
@@ -60,6 +67,8 @@ void heap_set(struct heap_geometry *heap, enum heap_key key, uint64_t value)
     case KEY_COURSE: heap->course = (uint8_t)value; return;
     case KEY_SEED: heap->seed = (uint32_t)value; return;
     case KEY_FAIL: heap->fail = (uint32_t)value; return;
+    case KEY_MACHINE: heap->machine = (uint8_t)value; return;
+    case KEY_SCATTER: heap->scatter = (uint8_t)value; return;
     case HEAP_KEYS: break;
     }
     assert(!"a heap key");
@@ -67,19 +76,13 @@ void heap_set(struct heap_geometry *heap, enum heap_key key, uint64_t value)
 
 /* ---- Printing ---------------------------------------------------------------------------------------------------- */
 
-/* Text that is written as far as there is room, and counted beyond that. */
-struct sink {
-    char *out;
-    size_t size, length;
-};
-
 static struct sink sink_open(char *out, size_t size)
 {
     if (size > 0) out[0] = '\0';
     return (struct sink){.out = out, .size = size};
 }
 
-__attribute__((format(printf, 2, 3))) static void emit(struct sink *s, const char *format, ...)
+void text_emit(struct sink *s, const char *format, ...)
 {
     bool room = s->length < s->size;
     va_list arguments;
@@ -93,53 +96,59 @@ __attribute__((format(printf, 2, 3))) static void emit(struct sink *s, const cha
 static void emit_run(struct sink *s, const struct op *op)
 {
     int last = op->slot + (op->count - 1) * op->stride;
-    emit(s, "p%u", op->slot);
+    text_emit(s, "p%u", op->slot);
     if (op->count == 1) return;
     if (op->stride == 0 || last < 0 || last >= (int)PROGRAM_SLOTS) {
-        emit(s, "*%u%+d", op->count, op->stride);
+        text_emit(s, "*%u%+d", op->count, op->stride);
         return;
     }
-    emit(s, "..p%d", last);
+    text_emit(s, "..p%d", last);
     int distance = op->stride < 0 ? -op->stride : op->stride;
-    if (distance > 1) emit(s, "/%d", distance);
+    if (distance > 1) text_emit(s, "/%d", distance);
 }
 
-static void emit_literal(struct sink *s, enum operand_form form, uint64_t value)
+static void emit_literal(struct sink *s, const struct operand_shape *shape, uint64_t value)
 {
-    switch (form) {
+    switch (shape->form) {
     case OPERAND_SIGNED:
-    case OPERAND_NONZERO: emit(s, "%" PRId64, (int64_t)value); return;
-    case OPERAND_BITS: emit(s, "0x%" PRIx64, value); return;
+    case OPERAND_NONZERO: text_emit(s, "%" PRId64, (int64_t)value); return;
+    case OPERAND_BITS: text_emit(s, "0x%" PRIx64, value); return;
     case OPERAND_NONE:
     case OPERAND_SIZE:
-    case OPERAND_NUMBER: emit(s, "%" PRIu64, value); return;
+    case OPERAND_NUMBER: text_emit(s, "%" PRIu64, value); return;
+    case OPERAND_WORD: text_emit(s, "%s", shape->words[value]); return;
+    case OPERAND_CACHE:
+    case OPERAND_CACHES:
+    case OPERAND_POOL:
+    case OPERAND_CACHE_ARGS:
+    case OPERAND_POOL_ARGS: text_emit_kernel(s, shape->form, value); return;
     }
 }
 
 static void emit_operand(struct sink *s, const struct operand_shape *shape, uint8_t kind, uint16_t ref, uint64_t value)
 {
-    if (shape->lead != NULL) emit(s, " %s", shape->lead);
-    emit(s, " %s", size_words[kind]);
+    if (shape->form == OPERAND_NONE || (shape->optional && value == 0)) return;
+    if (shape->lead != NULL) text_emit(s, " %s", shape->lead);
+    text_emit(s, " %s", size_words[kind]);
     if (kind == SIZE_LITERAL) {
-        emit_literal(s, shape->form, value);
+        emit_literal(s, shape, value);
         return;
     }
-    if (kind == SIZE_USABLE) emit(s, "(p%u)", ref);
+    if (kind == SIZE_USABLE) text_emit(s, "(p%u)", ref);
     if (value == 0) return;
-    if (kind == SIZE_TOP) emit(s, "-%" PRIu64, value);
-    else emit(s, "%+" PRId64, (int64_t)value);
+    if (kind == SIZE_TOP) text_emit(s, "-%" PRIu64, value);
+    else text_emit(s, "%+" PRId64, (int64_t)value);
 }
 
 static void emit_a(struct sink *s, const struct op_shape *shape, const struct op *op)
 {
-    if (shape->a.form == OPERAND_NONE) return;
     emit_operand(s, &shape->a, op->a_kind, op->ref, op->a);
-    if (op->step != 0) emit(s, " step %" PRId32, op->step);
+    if (op_step(op) != 0) text_emit(s, " step %" PRId32, op->step);
 }
 
 static void emit_b(struct sink *s, const struct op_shape *shape, const struct op *op)
 {
-    if (shape->b.form != OPERAND_NONE) emit_operand(s, &shape->b, op->b_kind, op->ref, op->b);
+    emit_operand(s, &shape->b, op->b_kind, op->ref, op->b);
 }
 
 static void emit_op(struct sink *s, const struct op *op)
@@ -148,29 +157,34 @@ static void emit_op(struct sink *s, const struct op *op)
     const struct op_shape *shape = &op_shapes[op->kind];
     if (shape->slot == SLOT_RESULT) {
         emit_run(s, op);
-        emit(s, " = ");
+        text_emit(s, " = ");
     }
-    emit(s, "%s", shape->name);
+    text_emit(s, "%s", shape->name);
     if (shape->slot == SLOT_ARGUMENT) {
-        emit(s, " ");
+        text_emit(s, " ");
         emit_run(s, op);
     }
+    if (shape->source) text_emit(s, " p%u", op->ref);
     if (shape->b_first) emit_b(s, shape, op);
     emit_a(s, shape, op);
     if (!shape->b_first) emit_b(s, shape, op);
+    if (shape->gfp) {
+        text_emit(s, " gfp ");
+        text_emit_gfp(s, op->gfp);
+    }
 }
 
 /* The size is always shown; the rest only where it differs from a clear program, whose other fields are zero. */
 static void emit_heap(struct sink *s, const struct heap_geometry *heap)
 {
-    emit(s, "heap");
+    text_emit(s, "heap");
     for (int key = 0; key < HEAP_KEYS; key++) {
         const struct heap_key_shape *shape = &heap_key_shapes[key];
         uint64_t value = heap_get(heap, (enum heap_key)key);
         assert(value <= shape->max);
         if (value == 0) continue;
-        if (shape->words != NULL) emit(s, " %s=%s", shape->name, shape->words[value]);
-        else emit(s, " %s=%" PRIu64, shape->name, value);
+        if (shape->words != NULL) text_emit(s, " %s=%s", shape->name, shape->words[value]);
+        else text_emit(s, " %s=%" PRIu64, shape->name, value);
     }
 }
 
@@ -188,16 +202,23 @@ size_t program_print_heap(const struct heap_geometry *heap, char *out, size_t si
     return s.length;
 }
 
+size_t program_print_gfp(uint32_t gfp, char *out, size_t size)
+{
+    struct sink s = sink_open(out, size);
+    text_emit_gfp(&s, gfp);
+    return s.length;
+}
+
 size_t program_print(const struct program *p, char *out, size_t size)
 {
     assert(p->op_count <= PROGRAM_OPS_MAX);
     struct sink s = sink_open(out, size);
-    emit(&s, "assay 1\n");
+    text_emit(&s, "assay 1\n");
     emit_heap(&s, &p->heap);
-    emit(&s, "\n");
+    text_emit(&s, "\n");
     for (uint32_t i = 0; i < p->op_count; i++) {
         emit_op(&s, &p->ops[i]);
-        emit(&s, "\n");
+        text_emit(&s, "\n");
     }
     return s.length;
 }
