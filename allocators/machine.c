@@ -172,6 +172,7 @@ unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
 static void change_sides(struct machine *m, enum machine_event_kind kind, uint32_t pfn, uint32_t count, uint32_t gfp)
 {
     struct machine_inside *in = m->inside;
+    if (!count) return;
     if (in->event_count && in->event_count <= MACHINE_EVENTS_MAX) {
         struct machine_event *last = &in->events[in->event_count - 1];
         bool behind = last->a + last->b == pfn, before = pfn + count == last->a;

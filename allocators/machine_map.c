@@ -120,13 +120,14 @@ static bool show(struct machine_inside *in, void *at, uint32_t pfn, uint32_t cou
                 (off_t)pfn << PAGE_SHIFT) != MAP_FAILED;
 }
 
-/* A host that is out of mappings may refuse to lay another one, but not to protect whole ones. */
+/* A host that is out of mappings refuses to lay another one, even over many: they are given up first. */
 static void hide(struct machine_inside *in, void *at, uint32_t count)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     in->host_calls++;
     if (mmap(at, count * PAGE_BYTES, PROT_NONE, flags, -1, 0) != MAP_FAILED) return;
-    if (mprotect(at, count * PAGE_BYTES, PROT_NONE)) abort(); /* there is no honest way on */
+    if (munmap(at, count * PAGE_BYTES) || mmap(at, count * PAGE_BYTES, PROT_NONE, flags, -1, 0) == MAP_FAILED)
+        abort(); /* memory that cannot be taken away: there is no honest way on */
 }
 
 /* ---- The window ---------------------------------------------------------------------------------------------------------- */
