@@ -141,24 +141,54 @@ static bool pages_of(const struct machine *m, const void *va, uint32_t count, ui
     return offset % PAGE_BYTES == 0 && count <= m->inside->window_pages - *page;
 }
 
+/* The part of pages [page, page + count) that one leaf table maps: how many of them, from the first on. */
+static uint32_t in_one_table(uint32_t page, uint32_t count)
+{
+    uint32_t left = TABLE_ENTRIES - page % TABLE_ENTRIES;
+    return count < left ? count : left;
+}
+
 static bool can_map(const struct machine *m, uint32_t page, const uint32_t *pfns, uint32_t count)
 {
     const struct machine_inside *in = m->inside;
-    for (uint32_t i = 0; i < count; i++)
-        if (pfns[i] >= m->frames || in->entries[page + i] || !in->tables[(page + i) / TABLE_ENTRIES].pfn) return false;
-    return true;
+    uint32_t mapped = 0, wrong = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        mapped |= in->entries[page + i];
+        wrong |= pfns[i] >= m->frames;
+    }
+    for (uint32_t i = 0; i < count; i += in_one_table(page + i, count - i))
+        wrong |= !in->tables[(page + i) / TABLE_ENTRIES].pfn;
+    return !mapped && !wrong;
 }
 
-static void set_entry(struct machine_inside *in, uint32_t page, uint32_t pfn)
+static void set_entries(struct machine_inside *in, uint32_t page, const uint32_t *pfns, uint32_t count)
 {
-    struct leaf_table *t = &in->tables[page / TABLE_ENTRIES];
-    uint16_t entry = (uint16_t)(page % TABLE_ENTRIES);
-    in->entries[page] = pfn + 1;
-    if (t->first == t->last) t->first = t->last = entry;
-    if (entry < t->first) t->first = entry;
-    if (entry >= t->last) t->last = (uint16_t)(entry + 1);
-    t->used++;
-    in->mapped++;
+    for (uint32_t i = 0, part; i < count; i += part) {
+        struct leaf_table *t = &in->tables[(page + i) / TABLE_ENTRIES];
+        uint32_t first = (page + i) % TABLE_ENTRIES, last = first + (part = in_one_table(page + i, count - i));
+        if (t->first == t->last) t->first = t->last = (uint16_t)first;
+        if (first < t->first) t->first = (uint16_t)first;
+        if (last > t->last) t->last = (uint16_t)last;
+        t->used = (uint16_t)(t->used + part);
+    }
+    for (uint32_t i = 0; i < count; i++) in->entries[page + i] = pfns[i] + 1;
+    in->mapped += count;
+}
+
+/* Returns how many of them were set. */
+static uint32_t clear_entries(struct machine_inside *in, uint32_t page, uint32_t count)
+{
+    uint32_t mapped = in->mapped;
+    for (uint32_t i = 0, part; i < count; i += part) {
+        uint32_t *entries = &in->entries[page + i], set = 0;
+        part = in_one_table(page + i, count - i);
+        for (uint32_t k = 0; k < part; k++) set += entries[k] != 0;
+        if (!set) continue;
+        memset(entries, 0, part * sizeof *entries);
+        in->tables[(page + i) / TABLE_ENTRIES].used -= (uint16_t)set;
+        in->mapped -= set;
+    }
+    return mapped - in->mapped;
 }
 
 int machine_map(struct machine *m, void *va, const uint32_t *pfns, uint32_t count)
@@ -174,7 +204,7 @@ int machine_map(struct machine *m, void *va, const uint32_t *pfns, uint32_t coun
         hide(in, at, first + run); /* what a refused call leaves behind is not relied on */
         return ENOMEM;
     }
-    for (uint32_t i = 0; i < count; i++) set_entry(in, page + i, pfns[i]);
+    set_entries(in, page, pfns, count);
     machine_event(m, EVENT_MAP, page, count, 0);
     return 0;
 }
@@ -184,14 +214,7 @@ int machine_unmap(struct machine *m, void *va, uint32_t count)
     struct machine_inside *in = m->inside;
     uint32_t page;
     if (!pages_of(m, va, count, &page)) return EINVAL;
-    uint32_t mapped = in->mapped;
-    for (uint32_t i = page; i < page + count; i++) {
-        if (!in->entries[i]) continue;
-        in->entries[i] = 0;
-        in->tables[i / TABLE_ENTRIES].used--;
-        in->mapped--;
-    }
-    if (in->mapped != mapped) hide(in, va, count);
+    if (clear_entries(in, page, count)) hide(in, va, count);
     machine_event(m, EVENT_UNMAP, page, count, 0);
     return 0;
 }
