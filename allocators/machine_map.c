@@ -50,9 +50,14 @@ static void reservation_drop(struct reservation *r)
     *r = (struct reservation){0};
 }
 
-void machine_memory_close(struct machine_inside *in)
+static void reservations_drop(struct machine_inside *in)
 {
     for (unsigned i = 0; i < MACHINE_CONFIGS * PLACES; i++) reservation_drop(&in->reservations[i / PLACES][i % PLACES]);
+}
+
+void machine_memory_close(struct machine_inside *in)
+{
+    reservations_drop(in);
     if (in->oracle) munmap(in->oracle, MEMORY_BYTES);
     if (in->fd >= 0) close(in->fd);
 }
@@ -96,9 +101,8 @@ int machine_place(struct machine *m)
     size_t behind = GAP_BYTES + window_bytes + BEFORE_PKMAP_BYTES + m->pkmap_slots * PAGE_BYTES + PAGE_BYTES;
     size_t bytes = PAGE_BYTES + direct_bytes + behind;
     if (!r->start && !reservation_make(in, r, bytes, direct_bytes)) {
-        /* A small address space: what the other configurations hold is given up, and made again when it is needed. */
-        for (unsigned i = 0; i < MACHINE_CONFIGS * PLACES; i++)
-            if (i / PLACES != in->geometry.config) reservation_drop(&in->reservations[i / PLACES][i % PLACES]);
+        /* A small address space: what the others hold is given up, and made again when it is needed. */
+        reservations_drop(in);
         if (!reservation_make(in, r, bytes, direct_bytes)) return ENOMEM;
     }
     m->page_shift = PAGE_SHIFT;

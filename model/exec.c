@@ -155,9 +155,11 @@ static void take_picture(struct exec *x)
 void exec_after_fault(struct exec *x, const void *fault_address)
 {
     const struct backing *f = &x->lender.face;
+    const struct machine *m = f->machine;
     uintptr_t at = (uintptr_t)fault_address, base = (uintptr_t)f->base, page = f->page_bytes;
     if (!x->options.trace || !f->page_bytes) return;
-    bool near = f->kind != BACKING_HOST && at >= base - page && at < base + f->size + page;
+    uintptr_t end = m ? (uintptr_t)m->pkmap + m->pkmap_slots * page : base + f->size; /* the gap and the window too */
+    bool near = f->kind != BACKING_HOST && at >= base - page && at < end + page;
     x->options.trace->fault_offset = near ? exec_offset(x, fault_address) : OFFSET_NONE;
     take_picture(x);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -487,6 +488,45 @@ static void a_host_that_is_out_of_mappings_refuses_cleanly(void **state)
     assert_int_equal(machine_map(&m, window(0), pfns, 1000), 0);
 }
 
+/* Bytes of address space that this process has. */
+static rlim_t address_space(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%llu", &pages), 1);
+    fclose(file);
+    return (rlim_t)pages * PAGE;
+}
+
+static void a_small_address_space_holds_one_machine_at_a_time(void **state)
+{
+    (void)state;
+    const rlim_t room = (rlim_t)480 << 20; /* the largest takes some 420 MiB */
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    small = (struct rlimit){address_space() + room, before.rlim_max};
+    if (setrlimit(RLIMIT_AS, &small)) skip();
+    for (unsigned i = 0; i < MACHINE_CONFIGS * 4; i++) {
+        const struct machine_geometry g = {.config = i / 2 % MACHINE_CONFIGS, .elsewhere = i % 2, .dirt = 0x5A};
+        int error = machine_fresh(&m, &g, NULL);
+        if (error) setrlimit(RLIMIT_AS, &before);
+        assert_int_equal(error, 0);
+        add_tables(1);
+        machine_take(&m, 7, 1, 0);
+        const uint32_t pfn = 7;
+        assert_int_equal(machine_map(&m, window(0), &pfn, 1), 0);
+        assert_true(window(0)[5] == 0x5A && m.direct[7 * PAGE + 5] == 0x5A);
+    }
+    machine_close(&m);
+    small.rlim_cur = address_space() + PAGE;
+    setrlimit(RLIMIT_AS, &small);
+    int error = machine_fresh(&m, &(struct machine_geometry){.config = MACHINE_S4}, NULL);
+    setrlimit(RLIMIT_AS, &before);
+    assert_int_equal(error, ENOMEM);
+    power_on((struct machine_geometry){.config = MACHINE_S4}); /* and it goes on */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +547,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_fresh_machine_has_nothing_of_the_old_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_fresh_machine_costs_what_is_mapped_on_the_old_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_host_that_is_out_of_mappings_refuses_cleanly, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_small_address_space_holds_one_machine_at_a_time, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
 }
