@@ -45,7 +45,7 @@ static void add_kernel(struct generator *g, const struct target *t, bool detects
     }
     add_family(g, 12 - errors, SWARM_FAMILIES);
     add_family(g, errors, SWARM_FAMILIES | SWARM_ILLEGAL);
-    add_family(g, errors ? errors / 2 : detects && t->mode != MODE_LEGAL, heap_errors);
+    add_family(g, errors ? (errors + 2) / 4 : detects && t->mode != MODE_LEGAL, heap_errors);
     add_family(g, 16 - g->family_count, SWARM_HEAP);
 }
 
