@@ -55,14 +55,14 @@ static uint32_t map_first(const struct free_map *map, uint32_t pfn, unsigned ord
     return ((word - map_base(order)) * 64 + (uint32_t)__builtin_ctzll(bits)) << order;
 }
 
-static void free_push(struct buddy *b, struct buddy_zone *z, uint32_t pfn, unsigned order)
+void block_list(struct buddy *b, struct buddy_zone *z, uint32_t pfn, unsigned order)
 {
     b->pages[pfn] = (struct page){.state = PAGE_FREE, .order = (uint8_t)order};
     map_set(&b->free, pfn, order, true);
     z->blocks[order]++;
 }
 
-static void free_remove(struct buddy *b, struct buddy_zone *z, uint32_t pfn)
+void block_unlist(struct buddy *b, struct buddy_zone *z, uint32_t pfn)
 {
     unsigned order = b->pages[pfn].order;
     b->pages[pfn] = (struct page){0};
@@ -88,11 +88,11 @@ struct page *block_take(struct buddy *b, enum machine_zone_id zone, unsigned ord
     struct buddy_zone *z = &b->zones[zone];
     unsigned have = block_best(z, order);
     uint32_t pfn = map_first(&b->free, z->start, have);
-    free_remove(b, z, pfn);
+    block_unlist(b, z, pfn);
     while (have > order) {
         machine_event(b->machine, EVENT_SPLIT, pfn, have, 0);
         have--;
-        free_push(b, z, pfn + (UINT32_C(1) << have), have);
+        block_list(b, z, pfn + (UINT32_C(1) << have), have);
     }
     z->free -= UINT32_C(1) << order;
     b->touched |= UINT32_C(1) << (pfn >> TOUCHED_SHIFT);
@@ -110,11 +110,11 @@ void block_give(struct buddy *b, uint32_t pfn, unsigned order)
     for (; order < b->machine->max_order; order++) {
         uint32_t other = pfn ^ (UINT32_C(1) << order);
         if (!is_free_block(b, z, other, order)) break;
-        free_remove(b, z, other);
+        block_unlist(b, z, other);
         pfn &= other;
         machine_event(b->machine, EVENT_MERGE, pfn, order + 1, 0);
     }
-    free_push(b, z, pfn, order);
+    block_list(b, z, pfn, order);
 }
 
 /* The largest order of a block that may begin at pfn and has at most `count` frames. */
@@ -176,7 +176,7 @@ static void zone_fill(struct buddy *b, enum machine_zone_id zone)
     *z = (struct buddy_zone){.start = range->start, .end = range->end, .free = range->end - range->start};
     for (uint32_t pfn = z->start; pfn < z->end;) {
         unsigned order = order_at(b, pfn, z->end - pfn);
-        free_push(b, z, pfn, order);
+        block_list(b, z, pfn, order);
         pfn += UINT32_C(1) << order;
     }
 }

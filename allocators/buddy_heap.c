@@ -1,8 +1,8 @@
 /* buddy_heap.c: the allocator `buddy`, malloc over pages: a block of the smallest order that holds the request, so that
  * up to half of it may be waste (C28), and no record beside the page's own. Every block is aligned to its size. */
 #include "buddy.h"
-#include "gfp.h"
 #include "builtin.h"
+#include "gfp.h"
 
 #include <errno.h>
 #include <string.h>

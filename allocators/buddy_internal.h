@@ -11,6 +11,10 @@ void buddy_set_marks(struct buddy *b);
 void highmem_reset(struct buddy *b);
 const char *highmem_check(const struct buddy *b);
 
+/* A free block of zone z is entered in the map, and removed; neither the frames nor the merging is looked after. */
+void block_list(struct buddy *b, struct buddy_zone *z, uint32_t pfn, unsigned order);
+void block_unlist(struct buddy *b, struct buddy_zone *z, uint32_t pfn);
+
 /* The smallest order >= `order` of which the zone has a free block; MACHINE_ORDERS if it has none. */
 unsigned block_best(const struct buddy_zone *z, unsigned order);
 

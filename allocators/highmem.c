@@ -115,7 +115,7 @@ void highmem_reset(struct buddy *b)
     struct highmem *h = &b->highmem;
     for (unsigned slot = 0; slot < h->end; slot++) {
         h->slot_of[h->pfn[slot]] = 0;
-        h->count[slot] = 0;
+        h->pfn[slot] = h->count[slot] = 0;
     }
     h->end = h->depth = 0;
 }
