@@ -33,12 +33,18 @@ static bool run(struct judge *j, const struct program *p, bool thorough)
     return j->last.verdict.kind == VERDICT_FAIL;
 }
 
+static bool alike(const struct judge *j, const struct program *p)
+{
+    const struct verdict *v = &j->last.verdict;
+    return v->kind == VERDICT_FAIL && v->rule == j->rule && kind_of(p, v) == j->kind;
+}
+
 static bool fails_alike(void *context, const struct program *p, struct verdict *verdict)
 {
     struct judge *j = context;
-    if (!run(j, p, j->thorough)) return false;
+    run(j, p, j->thorough);
     *verdict = j->last.verdict;
-    return j->last.verdict.rule == j->rule && kind_of(p, verdict) == j->kind;
+    return alike(j, p);
 }
 
 static bool judge_open(struct judge *j, const struct target *target, const struct child_limits *limits, char *error,
@@ -61,10 +67,12 @@ static bool shows_itself(struct judge *j, struct finding *f)
     return true;
 }
 
+static bool limits_hit(enum rule rule) { return rule == RULE_HANG || rule == RULE_RUNAWAY; }
+
 static void shrink(struct judge *j, struct finding *f, const struct child_limits *limits, const bool *stop)
 {
-    bool limits_hit = f->verdict.rule == RULE_HANG || f->verdict.rule == RULE_RUNAWAY;
-    bool slow = limits_hit || f->verdict.rule == RULE_A24; /* whose instructions are trapped one by one */
+    bool limited = limits_hit(f->verdict.rule);
+    bool slow = limited || f->verdict.rule == RULE_A24; /* whose instructions are trapped one by one */
     struct minimiser m = {.fails = fails_alike,
                           .context = j,
                           .trace = &j->child.journal->trace,
@@ -74,7 +82,7 @@ static void shrink(struct judge *j, struct finding *f, const struct child_limits
                                                         : TRIES_OWN_HEAP};
     j->rule = f->verdict.rule;
     j->kind = kind_of(&f->program, &f->verdict);
-    if (!limits_hit) {
+    if (!limited) {
         minimise(&m, &f->program, &f->verdict);
     } else {
         /* Candidates get a small part of the limits, so what is left may be slow and not endless: then the original stays. */
@@ -85,31 +93,42 @@ static void shrink(struct judge *j, struct finding *f, const struct child_limits
         j->child.limits.memory_bytes = limits->memory_bytes / 8;
         minimise(&m, &f->program, &f->verdict);
         j->child.limits = *limits;
+        child_kill(&j->child);
         if (!fails_alike(j, &f->program, &now)) {
             f->program = original;
             f->verdict = verdict;
+            run(j, &f->program, j->thorough);
             return;
         }
     }
     f->minimised = !stop || !*stop;
 }
 
+/* Counts the last run; true if the program failed alike in it, which is then the run to show. */
+static bool note(struct judge *j, struct finding *f)
+{
+    f->repeats++;
+    if (!alike(j, &f->program)) return false;
+    f->repeated++;
+    f->verdict = j->last.verdict;
+    f->trace = j->child.journal->trace;
+    f->signal_number = j->last.signal_number;
+    f->exit_status = j->last.exit_status;
+    return true;
+}
+
 /* Runs the final program a few times in fresh processes: how often it fails alike, and the trace to show. */
 static void repeat(struct judge *j, struct finding *f)
 {
-    for (f->repeats = f->repeated = 0; f->repeats < REPEATS; f->repeats++) {
-        struct verdict v;
+    f->repeats = f->repeated = 0;
+    if (limits_hit(f->verdict.rule)) { /* it has just had all that the limits give: once is enough */
+        note(j, f);
+        return;
+    }
+    while (f->repeats < REPEATS) {
         child_kill(&j->child);
-        if (!fails_alike(j, &f->program, &v)) continue;
-        f->repeated++;
-        f->verdict = v;
-        f->trace = j->child.journal->trace;
-        f->signal_number = j->last.signal_number;
-        f->exit_status = j->last.exit_status;
-        if (v.rule == RULE_HANG || v.rule == RULE_RUNAWAY || v.rule == RULE_A24) {
-            f->repeats++;
-            break; /* each takes its whole limit, or traps every instruction */
-        }
+        run(j, &f->program, j->thorough);
+        if (note(j, f) && f->verdict.rule == RULE_A24) return; /* whose every instruction is trapped */
     }
 }
 

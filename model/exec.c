@@ -170,6 +170,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     if (elsewhere && !zero) lend.dirt = (lend.dirt + 1) % DIRTY_KINDS;
     if (x->heap_ready) x->ops->fini(x->heap);
     x->heap_ready = false;
+    x->options.position->own_bytes = x->lender.kept_bytes + size + shadow_bytes(&x->model.shadow);
     if (lender_fresh(&x->lender, &lend)) {
         x->verdict.kind = VERDICT_ERROR;
         snprintf(x->verdict.seen, sizeof x->verdict.seen, "no address space for a heap of %llu bytes",
