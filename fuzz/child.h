@@ -48,7 +48,7 @@ struct journal {
     bool thorough;
     int signal_number;    /* of a fault that the child saw itself, else 0 */
     uint32_t loop_period; /* instructions: the call has been proven to repeat itself for ever (loop_proof.h); else 0 */
-    uint64_t first_bytes; /* anonymous memory of the child before its first program */
+    volatile uint64_t first_bytes; /* anonymous memory of the child when this work began */
     char error[256];      /* why the child could not begin; empty if it could */
     struct campaign_orders campaign;
     struct program program;
@@ -90,6 +90,7 @@ void child_kill(struct child *c);
 struct child_result {
     struct verdict verdict;
     int signal_number, exit_status; /* for CRASH, ABORT; for EXIT */
+    bool proven;                    /* for HANG: it was not waited for */
 };
 
 /* Runs one program, in a new process if none is running. The result's verdict is ERROR if the child could not be

@@ -8,7 +8,8 @@
 
 #define TRIES_OWN_HEAP 3000u   /* candidates where a heap is made afresh in microseconds, */
 #define TRIES_OWN_PROCESS 400u /* where it takes a process, */
-#define TRIES_SLOW 20u         /* and where each failing one runs into a limit */
+#define TRIES_SLOW 20u         /* and where each failing one runs into a limit, */
+#define TRIES_SOON 50u         /* be it one that is soon reached */
 #define REPEATS 5u
 
 struct judge {
@@ -69,20 +70,25 @@ static bool shows_itself(struct judge *j, struct finding *f)
 
 static bool limits_hit(enum rule rule) { return rule == RULE_HANG || rule == RULE_RUNAWAY; }
 
+/* How many candidates are worth their time, after a run that broke the rule. */
+static unsigned tries_for(const struct judge *j, enum rule rule)
+{
+    bool lent = !j->own_process && !j->child.limits.memory_bytes; /* what is taken beside it is soon too much */
+    if (j->last.proven || (rule == RULE_RUNAWAY && lent)) return TRIES_SOON;
+    if (limits_hit(rule) || rule == RULE_A24) return TRIES_SLOW; /* A24 traps the instructions one by one */
+    return j->own_process ? TRIES_OWN_PROCESS : TRIES_OWN_HEAP;
+}
+
 static void shrink(struct judge *j, struct finding *f, const struct child_limits *limits, const bool *stop)
 {
-    bool limited = limits_hit(f->verdict.rule);
-    bool slow = limited || f->verdict.rule == RULE_A24; /* whose instructions are trapped one by one */
     struct minimiser m = {.fails = fails_alike,
                           .context = j,
                           .trace = &j->child.journal->trace,
                           .stop = stop,
-                          .tries_max = slow             ? TRIES_SLOW
-                                       : j->own_process ? TRIES_OWN_PROCESS
-                                                        : TRIES_OWN_HEAP};
+                          .tries_max = tries_for(j, f->verdict.rule)};
     j->rule = f->verdict.rule;
     j->kind = kind_of(&f->program, &f->verdict);
-    if (!limited) {
+    if (!limits_hit(f->verdict.rule)) {
         minimise(&m, &f->program, &f->verdict);
     } else {
         /* Candidates get a small part of the limits, so what is left may be slow and not endless: then the original stays. */

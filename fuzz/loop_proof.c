@@ -56,11 +56,12 @@ struct page {
 
 /* In memory that both processes share. The last state that was taken is `registers` and `vectors` and what `pages` say
  * that the memory was. */
-static struct area {
+struct area {
     uint32_t period;
     uint32_t steps, taken_at, steps_max;
     uint32_t range_count, page_count;
     uintptr_t stack_start, stack_end; /* the alternate stack */
+    uintptr_t vdso_start, vdso_end;   /* the kernel's code, which reads clocks that the kernel keeps in memory */
     uintptr_t pinned;                 /* a page into which the kernel writes, and which stays writable; 0: none */
     uint32_t vectors_bytes;
     gregset_t registers;
@@ -68,7 +69,9 @@ static struct area {
     struct range ranges[RANGES_MAX];
     struct page pages[PAGES_MAX];
     char maps[MAPS_BYTES];
-} * area;
+};
+
+static struct area *area;
 
 _Static_assert(sizeof(gregset_t) % sizeof(uint32_t) == 0, "registers are compared by words");
 
@@ -98,8 +101,27 @@ BARE static bool equal(const uint64_t *a, const volatile uint64_t *b, size_t byt
     return i == bytes / sizeof *a;
 }
 
-/* Whether the outcome of the instruction at `p` depends on registers and memory alone. Only what a program may execute
- * is looked for. */
+/* determined() for two-byte opcodes, the second of which is at `p`. */
+BARE static bool determined_0f(const unsigned char *p, bool prefixed)
+{
+    bool register_form = p[1] >> 6 == 3;
+    switch (*p) {
+    case 0x00: /* STR and others */
+    case 0x01: /* RDTSCP, RDPRU, XGETBV and others */
+    case 0x03: /* LSL, by which Linux tells the processor's number */
+    case 0x05: /* SYSCALL */
+    case 0x31: /* RDTSC */
+    case 0x33: /* RDPMC */
+    case 0x34: /* SYSENTER */
+    case 0xA2: /* CPUID */ return false;
+    case 0xAE: return !register_form || !prefixed;             /* RDFSBASE, WRFSBASE, UMWAIT and others */
+    case 0xC7: return !register_form || (p[1] & 0x30) != 0x30; /* RDRAND, RDSEED, RDPID */
+    default: return true;
+    }
+}
+
+/* Whether the outcome of the instruction at `p` depends on registers and memory alone, and tracing does not change it.
+ * Only what a program may execute is looked for. */
 BARE static bool determined(const unsigned char *p)
 {
     bool prefixed = false; /* by one that selects another instruction */
@@ -110,23 +132,25 @@ BARE static bool determined(const unsigned char *p)
         if (!rex && !selects && !segment && *p != 0x67 && *p != 0xF0) break;
         prefixed |= selects;
     }
-    if (*p == 0x9C || *p == 0xCC || *p == 0xCD || *p == 0xCE || *p == 0xF1) return false; /* PUSHF, INT */
-    if (*p == 0xC7) return p[1] != 0xF8; /* XBEGIN: a trap aborts the transaction */
-    if (*p != 0x0F) return true;
-    bool registers = p[2] >> 6 == 3;
-    switch (p[1]) {
-    case 0x00: /* STR, ... */
-    case 0x01: /* RDTSCP, RDPRU, XGETBV, ... */
-    case 0x03: /* LSL, by which Linux tells the processor's number */
-    case 0x05: /* SYSCALL */
-    case 0x31: /* RDTSC */
-    case 0x33: /* RDPMC */
-    case 0x34: /* SYSENTER */
-    case 0xA2: /* CPUID */ return false;
-    case 0xAE: return !registers || !prefixed;             /* RDFSBASE, WRFSBASE, UMWAIT, ... */
-    case 0xC7: return !registers || (p[2] & 0x30) != 0x30; /* RDRAND, RDSEED, RDPID */
+    switch (*p) {
+    case 0x9C: /* PUSHF, which sees the trap flag, */
+    case 0x9D: /* POPF, */
+    case 0xCF: /* and IRET, which clear it */
+    case 0xCC: /* INT, INTO */
+    case 0xCD:
+    case 0xCE:
+    case 0xF1: return false;
+    case 0xC7: return p[1] != 0xF8; /* XBEGIN: a trap aborts the transaction */
+    case 0x0F: return determined_0f(p + 1, prefixed);
     default: return true;
     }
+}
+
+/* The same of what a computation is about to do. */
+BARE static bool goes_on_by_itself(const struct area *a, const ucontext_t *u)
+{
+    uintptr_t at = (uintptr_t)u->uc_mcontext.gregs[COUNTER];
+    return (at < a->vdso_start || at >= a->vdso_end) && determined((const unsigned char *)at);
 }
 
 BARE static void watch_page(struct area *a, uintptr_t at)
@@ -201,7 +225,7 @@ BARE static void on_step(int number, siginfo_t *info, void *context)
     (void)number;
     (void)info;
     if (a->steps++ && same_state(a, u)) end(a->steps - a->taken_at);
-    if (a->steps >= a->steps_max || !determined((const unsigned char *)u->uc_mcontext.gregs[COUNTER])) end(0);
+    if (a->steps >= a->steps_max || !goes_on_by_itself(a, u)) end(0);
     if (a->steps == 1)
         for (uint32_t i = 0; i < a->range_count; i++)
             if (a->ranges[i].shared) protect(a->ranges[i].start, a->ranges[i].end, PROT_NONE);
@@ -251,8 +275,9 @@ static bool read_maps(struct area *a)
     close(fd);
     a->maps[used] = '\0';
     a->range_count = 0;
+    a->vdso_start = a->vdso_end = 0;
     if (n != 0 || !used) return false;
-    for (const char *at = a->maps; *at; at++) { /* "START-END rwxp …" */
+    for (const char *at = a->maps, *line_end; *at; at = line_end + 1) { /* "START-END rwxp OFFSET … [vdso]" */
         struct range r = {.start = read_address(&at)};
         at += *at == '-';
         r.end = read_address(&at);
@@ -261,8 +286,9 @@ static bool read_maps(struct area *a)
         r.shared = at[4] == 's';
         if (!r.shared) r.access = (at[1] == 'r' ? PROT_READ : 0) | (at[3] == 'x' ? PROT_EXEC : 0);
         if ((r.shared || r.writable) && !add_range(a, r)) return false;
-        at = strchr(at, '\n');
-        if (!at) return false;
+        line_end = strchr(at, '\n');
+        if (!line_end) return false;
+        if (strncmp(line_end - 6, "[vdso]", 6) == 0) a->vdso_start = r.start, a->vdso_end = r.end;
     }
     return true;
 }
@@ -309,7 +335,7 @@ BARE static void begin(struct area *a, ucontext_t *u)
     handle(SIGSEGV, on_fault);
     sigdelset(&u->uc_sigmask, SIGTRAP);
     sigdelset(&u->uc_sigmask, SIGSEGV);
-    if (!read_maps(a) || !determined((const unsigned char *)u->uc_mcontext.gregs[COUNTER])) end(0);
+    if (!read_maps(a) || !goes_on_by_itself(a, u)) end(0);
     u->uc_mcontext.gregs[FLAGS] |= TRAP_FLAG;
     for (uint32_t i = 0; i < a->range_count; i++) {
         const struct range *r = &a->ranges[i];

@@ -8,10 +8,11 @@
  *   - All memory of the copy is read-only, and each page that is written to is kept as it was before. So no store goes
  *     unseen, wherever it goes: to the heap, the stack, static data, or what an allocator has mapped for itself.
  *   - A state is the general registers, the flags, what XSAVE saves (x87 and vector registers), and those pages.
- *   - The proof is given up, and nothing said, where something else could have a say: at a system call; at an instruction
- *     that reads clocks, random numbers or the processor's inside; at an access to memory shared with other processes; at
- *     a fault; and where there is more than one thread. A signal that the computation waits for is the one thing that
- *     cannot be seen: do not ask where signal handlers write what an interrupted computation reads.
+ *   - The proof is given up, and nothing said, where something else could have a say: at a system call, and in the
+ *     kernel's own code (vDSO); at an instruction that reads clocks, random numbers or the processor's inside; at an access
+ *     to memory shared with other processes; at a fault; and where there is more than one thread.
+ *   - Two things cannot be seen: that a signal is waited for, and that rseq's number of the current processor is. Do not
+ *     ask about computations that do.
  *   - States are compared by Brent's method: with the one at the last power of two, registers first. A loop of n
  *     instructions shows within 3n, and what is found is its shortest period.
  *

@@ -143,6 +143,7 @@ static void run_one(void)
         return;
     }
     self.running = *x;
+    j->first_bytes = memory_of(getpid()).anonymous;
     j->started++;
     exec_run(*x, &j->program, &j->verdict);
     self.running = NULL;
@@ -178,6 +179,7 @@ static void run_campaign(void)
     }
     self.running = x;
     generator_init(&g, &j->target, o->seed);
+    j->first_bytes = memory_of(getpid()).anonymous;
     for (uint64_t window = 0; window <= o->last_window; window++) {
         if (!run_window(x, &g, window)) break;
         o->kept[window % WINDOWS_KEPT] = j->counters;
@@ -202,7 +204,6 @@ int worker_main(struct journal *j, int socket)
     silence();
     watch_faults();
     watch_loops();
-    j->first_bytes = memory_of(getpid()).anonymous;
     while (recv(socket, &word, 1, 0) == 1) {
         if (word == WORKER_CAMPAIGN) run_campaign();
         else run_one();
