@@ -49,7 +49,7 @@ struct journal {
     int signal_number;    /* of a fault that the child saw itself, else 0 */
     uint32_t loop_period; /* instructions: the call has been proven to repeat itself for ever (loop_proof.h); else 0 */
     volatile uint64_t first_bytes; /* anonymous memory of the child when this work began */
-    char error[256];      /* why the child could not begin; empty if it could */
+    char error[256];               /* why the child could not begin; empty if it could */
     struct campaign_orders campaign;
     struct program program;
     struct trace trace;
