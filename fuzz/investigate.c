@@ -9,7 +9,7 @@
 #define TRIES_OWN_HEAP 3000u   /* candidates where a heap is made afresh in microseconds, */
 #define TRIES_OWN_PROCESS 400u /* where it takes a process, */
 #define TRIES_SLOW 20u         /* and where each failing one runs into a limit, */
-#define TRIES_SOON 50u         /* be it one that is soon reached */
+#define TRIES_SOON 40u         /* be it one that is soon reached */
 #define REPEATS 5u
 
 struct judge {
