@@ -92,7 +92,7 @@ static const struct option_row {
     {"max-size", 0, BYTES, "BYTES", TO(max_size), RUNS, 1, 64 * GIB, NULL,
      "largest request that is filled (1G); suffixes K, M, G"},
     {"memory", 0, BYTES, "BYTES", TO(memory), RUNS, MIB, 1024 * GIB, NULL,
-     "what a worker may use (1G, and hardly more than it is lent)"},
+     "what a worker may use (1G; 16M beside memory lent to it)"},
     {"timeout", 0, SECONDS, "S", TO(timeout), RUNS, 0.01, 3600, NULL, "limit of processor time for one call (1)"},
     {"out", 0, TEXT, "DIR", TO(out), CHECK | DIFF | EXPLORE, 0, 0, NULL, "where findings go (assay-out)"},
     {"output", 'o', TEXT, "FILE", TO(output), MINIMIZE | SHOW | RECORD | BENCH, 0, 0, NULL, "file to write"},
