@@ -196,6 +196,15 @@ static bool go_home(struct exec *x, const struct lender_geometry *lend, bool *re
     return true;
 }
 
+/* What a heap of this size may cost this process beside the program's own memory. A machine's frames are shared memory,
+ * but its tables, the model's and the heap's state are not. */
+#define MACHINE_BYTES (UINT64_C(128) << 20)
+
+static uint64_t lent_bytes(const struct exec *x, uint64_t size)
+{
+    return x->options.contract.backing == BACKING_MACHINE ? MACHINE_BYTES : size;
+}
+
 bool exec_fresh(struct exec *x, bool elsewhere)
 {
     const struct alloc_contract *c = &x->options.contract;
@@ -218,6 +227,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     if (elsewhere && !zero) lend.dirt = (lend.dirt + 1) % DIRTY_KINDS;
     bool reset;
     if (!go_home(x, &lend, &reset)) return false;
+    x->options.position->own_bytes = x->lender.kept_bytes + lent_bytes(x, size) + shadow_bytes(&x->model.shadow);
     x->lender.fail_at = g->fail;
     x->options.position->kind = OP_KINDS; /* none of them: init */
     int error = reset ? x->ops->reset(x->heap) : x->ops->init(x->heap, &x->lender.face);

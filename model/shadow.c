@@ -22,6 +22,8 @@ static void *take(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
+size_t shadow_bytes(const struct shadow *s) { return s->chunks * bitmap_bytes(s); }
+
 bool shadow_open(struct shadow *s, size_t granule_bytes)
 {
     *s = (struct shadow){.granule_log2 = (unsigned)__builtin_ctzll(granule_bytes)};
