@@ -31,9 +31,10 @@ static unsigned class_for(const struct kmalloc_heap *h, size_t n)
 
 static struct kmem_cache *cache_for(struct kmalloc_heap *h, size_t n, unsigned gfp)
 {
-    enum kmalloc_type type = gfp & GFP_BIT_DMA           ? KMALLOC_DMA
-                             : gfp & GFP_BIT_RECLAIMABLE ? KMALLOC_RECLAIM
-                                                         : KMALLOC_NORMAL;
+    const struct machine_zone *dma = &h->slabs.buddy.machine->zones[ZONE_DMA];
+    enum kmalloc_type type = KMALLOC_NORMAL; /* without a DMA zone of its own too (B63) */
+    if (gfp & GFP_BIT_DMA && dma->start != dma->end) type = KMALLOC_DMA;
+    else if (gfp & GFP_BIT_RECLAIMABLE && !(gfp & GFP_BIT_DMA)) type = KMALLOC_RECLAIM;
     return &h->caches[type][class_for(h, n)];
 }
 

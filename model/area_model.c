@@ -13,7 +13,7 @@ void area_model_fresh(struct area_model *m, uint32_t pages)
     m->count[AREA_FREE] = m->pages;
     memset(m->inside, 0, sizeof m->inside);
     m->inner = m->inner_areas = m->areas = m->lazies = m->tables = 0;
-    m->inexact = false;
+    m->inexact = m->others = false;
 }
 
 static void set(struct area_model *m, uint32_t first, uint32_t pages, enum area_page state)

@@ -19,6 +19,7 @@ struct area_model {
     uint32_t count[4];                  /* pages by enum area_page, of areas that are known */
     uint32_t inner, inner_areas;        /* pages and number of the allocator's own areas that are in use */
     uint32_t areas;                     /* known ones in use */
+    bool others;                        /* the malloc family has areas too */
     bool inexact;                       /* how many pages are lazy is not known */
     uint16_t inside[PROGRAM_SLOTS];     /* pages of the allocator's own that belong to the slot's area */
     uint8_t page[AREA_WINDOW_MAX];      /* enum area_page */

@@ -44,6 +44,23 @@ void cache_model_join(struct cache_model *m, unsigned a, unsigned b)
     if (!to->stride) to->stride = from->stride;
 }
 
+void cache_model_depart(struct cache_model *m, unsigned number)
+{
+    unsigned root = cache_model_group(m, number), heir = GROUP_NONE;
+    for (unsigned g = 0; g < GROUPS && heir == GROUP_NONE; g++)
+        if (g != number && cache_model_group(m, g) == root) heir = g;
+    if (heir != GROUP_NONE) {
+        struct cache_group all = m->groups[root];
+        for (unsigned g = 0; g < GROUPS; g++)
+            if (m->groups[g].joined == number || cache_model_group(m, g) == root) m->groups[g].joined = (uint8_t)heir;
+        m->groups[heir] = all;
+        m->groups[heir].joined = (uint8_t)heir;
+        for (uint32_t i = 0; i < m->touched_count; i++)
+            if (m->slabs[m->touched[i]].group == number) m->slabs[m->touched[i]].group = (uint8_t)heir;
+    }
+    m->groups[number] = (struct cache_group){.joined = (uint8_t)number};
+}
+
 static struct known_cache as_cache(const struct cache_model *m, unsigned g, unsigned kmalloc_min)
 {
     if (g < GROUP_KMALLOC) return m->caches[g];

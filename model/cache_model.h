@@ -78,6 +78,8 @@ void cache_model_fresh(struct cache_model *m);
 unsigned cache_model_group(const struct cache_model *m, unsigned g);
 /* The two share slabs from now on. */
 void cache_model_join(struct cache_model *m, unsigned a, unsigned b);
+/* The cache is gone; if others share its slabs, those are theirs from now on. */
+void cache_model_depart(struct cache_model *m, unsigned number);
 /* May they (B81)? Groups of kmalloc are caches of their class's size without flags. */
 bool cache_model_mergeable(const struct cache_model *m, unsigned a, unsigned b, unsigned kmalloc_min);
 

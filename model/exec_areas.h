@@ -44,6 +44,9 @@ bool area_refused(struct exec *x, struct kernel_call *c, const struct area_reque
 /* The call has freed or unmapped the block `old` of its slot: its pages are lazy and fault. */
 bool area_left(struct exec *x, const struct kernel_call *c, const struct kernel_block *old);
 
+/* From now on the malloc family has areas too: which pages of the window are in use is not known. */
+void areas_shared(struct exec *x);
+
 bool area_step_free(struct exec *x, const struct op *op, unsigned slot);
 bool area_step_vmap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b);
 bool area_step_remap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b);

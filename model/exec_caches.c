@@ -68,7 +68,7 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     constructing = x;
     struct kmem_cache *handle = CALL(x, cache_create, &args);
     constructing = NULL;
-    kernel_outcome(x, &c, handle ? RESULT_VALUE : RESULT_NULL, NULL);
+    kernel_outcome(x, &c, handle ? RESULT_VOID : RESULT_NULL, NULL);
     if (!kernel_end(x, &c) || !caches_settle(x, &c)) return false;
     exec_checked(x, RULE_B65);
     if (c.reported || bad || large || !handle) {
@@ -107,7 +107,7 @@ static bool step_shrink(struct exec *x, const struct op *op, uint64_t a)
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
     int left = CALL(x, cache_shrink, cache->handle);
-    kernel_outcome(x, &c, RESULT_VALUE, NULL);
+    kernel_outcome(x, &c, RESULT_VOID, NULL);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     if (c.reported) return true;
     const struct cache_group *g = &m->groups[cache_model_group(m, number)];
@@ -140,12 +140,12 @@ static bool step_destroy(struct exec *x, const struct op *op, uint64_t a)
     if (!kernel_begin(x, &c)) return false;
     if (c.must == REPORT_KINDS && cache->live) {
         c.must = REPORT_OBJECTS_REMAIN;
+        c.must_count = cache->live;
         c.must_rule = RULE_B74;
-            }
+    }
+    if (kernel_declines(x, &c)) return true;
     bool remain = c.must == REPORT_OBJECTS_REMAIN;
-    constructing = x;
     CALL(x, cache_destroy, cache->handle);
-    constructing = NULL;
     kernel_outcome(x, &c, RESULT_VOID, NULL);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     exec_checked(x, RULE_B74);
@@ -157,6 +157,7 @@ static bool step_destroy(struct exec *x, const struct op *op, uint64_t a)
     const struct cache_group *g = &m->groups[cache_model_group(m, number)];
     if (!alias && cache_model_group(m, number) < GROUP_KMALLOC && g->slabs)
         return exec_fail(x, RULE_B74, NULL, "all frames of a destroyed cache are free", "%u slabs are left", g->slabs);
+    cache_model_depart(m, number);
     cache->handle = NULL;
     return true;
 }
@@ -330,7 +331,7 @@ static bool step_alloc_bulk(struct exec *x, const struct op *op, unsigned slot, 
     constructing = x;
     size_t got = CALL(x, cache_alloc_bulk, cache->handle, op->gfp, count, objects);
     constructing = NULL;
-    kernel_outcome(x, &c, got ? RESULT_VALUE : RESULT_NULL, NULL);
+    kernel_outcome(x, &c, got ? RESULT_VOID : RESULT_NULL, NULL);
     if (!kernel_end(x, &c)) return false;
     exec_checked(x, RULE_B77);
     if (got != 0 && got != count)

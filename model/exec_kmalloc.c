@@ -128,6 +128,13 @@ static bool product(uint64_t a, uint64_t b, uint64_t *bytes)
     return true;
 }
 
+/* ZERO_SIZE_PTR is no place in memory. */
+static void note(struct exec *x, const struct kernel_call *c, void *p)
+{
+    bool zero = p == ZERO_SIZE_PTR;
+    kernel_outcome(x, c, zero ? RESULT_VOID : p ? RESULT_PTR : RESULT_NULL, zero ? NULL : p);
+}
+
 static bool step_new(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     const bool array = op->kind == OP_KCALLOC || op->kind == OP_KMALLOC_ARRAY;
@@ -151,7 +158,7 @@ static bool step_new(struct exec *x, const struct op *op, unsigned slot, uint64_
     case OP_KCALLOC: p = CALL(x, kcalloc, (size_t)a, (size_t)b, op->gfp); break;
     default: p = CALL(x, kmalloc_array, (size_t)a, (size_t)b, op->gfp); break;
     }
-    kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
+    note(x, &c, p);
     return kernel_end(x, &c) && kmalloc_granted(x, &c, &r, impossible, p);
 }
 
@@ -240,7 +247,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     }
     void *p = array ? CALL(x, krealloc_array, live ? old.handle : NULL, (size_t)a, (size_t)b, op->gfp)
                     : CALL(x, krealloc, live ? old.handle : NULL, (size_t)a, op->gfp);
-    kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
+    note(x, &c, p);
     /* Freed on the way, if it went as it should: its frames may be among those that were given back. */
     bool gone = !empty && impossible == RULE_NONE && c.must == REPORT_KINDS && (!bytes || (p && p != old.handle));
     if (gone) objects_leave(x, slot);

@@ -81,7 +81,7 @@ bool object_scribble(struct exec *x, const struct op *op, unsigned slot, uint64_
     unsigned char was = *at;
     *at = (unsigned char)(was ^ 0xff);
     int errors = CALL(x, cache_validate, x->kernel->caches->caches[b->owner].handle);
-    kernel_outcome(x, &c, RESULT_VALUE, b->va);
+    kernel_outcome(x, &c, RESULT_VOID, b->va);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     exec_checked(x, RULE_B80);
     if (errors < 1 || *at != was)

@@ -119,6 +119,7 @@ static bool judge_slab(struct exec *x, const struct object_request *r, void *p, 
     struct cache_model *m = x->kernel->caches;
     uint32_t head = 0;
     struct slab *s = cache_model_slab(m, pfn, &head);
+    if (s == NULL && x->kernel->frames.owner[pfn] == FRAME_PLAIN) return true; /* taken for the malloc family */
     if (s == NULL)
         return exec_fail(x, RULE_B67, p, INSIDE_ONE_SLAB, "it lies in frame %u, which is part of no slab", pfn);
     if (!judge_group(x, r, s, p)) return false;

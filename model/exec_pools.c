@@ -60,7 +60,7 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (kernel_declines(x, &c)) return true;
     uint32_t free = frame_map_free(&x->kernel->frames, ZONE_NORMAL);
     struct mempool *handle = CALL(x, mempool_create, &args);
-    kernel_outcome(x, &c, handle ? RESULT_VALUE : RESULT_NULL, NULL);
+    kernel_outcome(x, &c, handle ? RESULT_VOID : RESULT_NULL, NULL);
     if (!kernel_end(x, &c) || !caches_settle(x, &c)) return false;
     if (c.reported) return true;
     exec_checked(x, RULE_B109);
@@ -89,7 +89,7 @@ static bool step_resize(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (kernel_declines(x, &c)) return true;
     uint32_t before = reserve_of(x, pool);
     int result = CALL(x, mempool_resize, pool->handle, min);
-    kernel_outcome(x, &c, RESULT_VALUE, NULL);
+    kernel_outcome(x, &c, RESULT_VOID, NULL);
     if (!kernel_end(x, &c) || !caches_settle(x, &c)) return false;
     if (c.reported) return true;
     exec_checked(x, RULE_B112);

@@ -46,7 +46,7 @@ void caches_learn(struct exec *x, unsigned group)
     struct cache_model *m = x->kernel->caches;
     const struct kernel_ops *ops = x->kernel->ops;
     struct slab_info info;
-    if (group >= GROUPS || m->groups[cache_model_group(m, group)].stride) return;
+    if (group >= GROUPS || m->groups[cache_model_group(m, group)].pages) return;
     if (group_info(x, group, &info)) {
         learn(x, group, &info);
         return;
@@ -113,12 +113,12 @@ static bool inspect_cache(struct exec *x, unsigned number)
     struct slab_info info;
     if (!m->caches[number].handle || m->caches[number].zombie || !group_info(x, number, &info)) return true;
     exec_checked(x, RULE_B66);
-    if (info.align % m->caches[number].align || info.object_bytes % info.align ||
+    if (info.object_bytes % m->caches[number].align || info.object_bytes % info.align ||
         info.object_bytes < m->caches[number].size)
         return exec_fail(x, RULE_B66, NULL, "a stride that holds the object and keeps its alignment",
                          "%s: stride %u for %u bytes aligned to %u", info.name, info.object_bytes,
                          m->caches[number].size, m->caches[number].align);
-    cache_model_stride(m, number, info.object_bytes, x->kernel->machine->page_bytes);
+    learn(x, number, &info);
     if (!judge_row(x, &info)) return false;
     unsigned group = cache_model_group(m, number);
     /* Merged or not, one handle is one row; a cache that may share slabs with a class of kmalloc is not counted apart. */
@@ -141,7 +141,7 @@ bool caches_inspect(struct exec *x)
     for (unsigned i = 0; ops->slabinfo && ops->slabinfo(x->heap, i, &info); i++) {
         if (!judge_row(x, &info)) return false;
         if (!class_of_name(info.name, &group)) continue;
-        cache_model_stride(m, group, info.object_bytes, x->kernel->machine->page_bytes);
+        learn(x, group, &info);
         if (m->others || m->zombies || cache_model_group(m, group) != group) continue;
         bool shared = false; /* with a cache: then the row counts that one's objects too */
         for (unsigned number = 0; number < PROGRAM_CACHES; number++)

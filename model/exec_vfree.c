@@ -217,6 +217,7 @@ bool areas_inspect(struct exec *x)
     if (i.busy + i.guard + i.lazy + i.free != a->pages)
         return exec_fail(x, RULE_B99, NULL, "busy, guard, lazy and free pages add up to the window",
                          "%u + %u + %u + %u of %u", i.busy, i.guard, i.lazy, i.free, a->pages);
+    if (a->others) return true;
     if (i.busy != a->count[AREA_BUSY] + a->inner || i.guard != a->count[AREA_GUARD] + a->inner_areas)
         return exec_fail(x, RULE_B99, NULL, "as many pages busy, and guards, as areas are live",
                          "%u busy and %u guards; live are %u pages in %u areas", i.busy, i.guard,
@@ -236,6 +237,11 @@ bool areas_inspect(struct exec *x)
     if (i.largest_free == largest) return true;
     return exec_fail(x, RULE_B99, NULL, "free ranges as large as they can be", "the largest has %u pages, not %u",
                      i.largest_free, largest);
+}
+
+void areas_shared(struct exec *x)
+{
+    if (x->kernel->areas) x->kernel->areas->others = true;
 }
 
 bool areas_fresh(struct exec *x)

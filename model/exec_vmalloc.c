@@ -43,7 +43,7 @@ void area_expect(struct exec *x, const struct kernel_call *c, struct area_reques
     r->possible = r->bytes && r->bytes <= SIZE_MAX - m->page_bytes && r->pages <= m->frames;
     r->tables = machine_tables(m);
     uint64_t meta = inner + r->pages / m->table_entries + 8;
-    r->must_succeed = r->possible && (c->effective & GFP_BIT_DIRECT) && !a->inner_areas &&
+    r->must_succeed = r->possible && (c->effective & GFP_BIT_DIRECT) && !a->inner_areas && !a->others &&
                       area_model_has_gap(a, (uint32_t)(r->pages + 1 + slack + (inner ? inner + 1 : 0))) &&
                       frames_to_have(x, c->effective) >= r->pages + meta && lowmem_is_ample(x);
     /* A lowmem reserve that protects from requests for highmem binds the area's own pages only. */
@@ -212,7 +212,7 @@ bool area_refused(struct exec *x, struct kernel_call *c, const struct area_reque
     if (kept > KEPT_MAX)
         return exec_fail(x, RULE_B95, NULL, "a refused request gives back all that it took", "%u frames are missing",
                          kept);
-    if (x->kernel->ops->window_info) {
+    if (x->kernel->ops->window_info && !a->others) {
         x->kernel->ops->window_info(x->heap, &info);
         if (info.busy != a->count[AREA_BUSY] + a->inner)
             return exec_fail(x, RULE_B95, NULL, "no page of the window kept after a refusal",

@@ -111,7 +111,7 @@ bool area_step_remap(struct exec *x, const struct op *op, unsigned slot, uint64_
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
     int result = CALL(x, remap_vmalloc_range, area->va, (unsigned long)a, (unsigned long)count, pfns);
-    kernel_outcome(x, &c, RESULT_VALUE, area->va);
+    kernel_outcome(x, &c, RESULT_VOID, area->va);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     if (c.reported) return true;
     exec_checked(x, RULE_B102);
