@@ -73,7 +73,7 @@ void model_fresh(struct exec *x, bool thoroughly)
     memset(m->alive, 0, sizeof m->alive);
     memset(m->blocks, 0, m->slot_end * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
-    m->slot_end = m->live = m->generation = m->sweep = m->sweep_place = m->refusals = m->growths = m->strangers =
+    m->slot_end = m->live = m->generation = m->turn = m->sweep = m->sweep_place = m->refusals = m->growths = m->strangers =
         m->huge = 0;
     m->live_bytes = m->written = m->largest = 0;
 }
