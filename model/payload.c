@@ -37,8 +37,8 @@ static inline uint64_t word_differs(const unsigned char *p, uint64_t word)
 #define WIDE_NAME(name) name##_16
 #include "payload_wide.h"
 
-/* Four words at once, on any x86 that can. */
-#if defined(__x86_64__) || defined(__i386__)
+/* Four words at once, on any x86 that can; PAYLOAD_NARROW is for the test of the others. */
+#if (defined(__x86_64__) || defined(__i386__)) && !defined(PAYLOAD_NARROW)
 #define LANES 4
 #define TARGET __attribute__((target("avx2")))
 #define WIDE_NAME(name) name##_32
@@ -80,7 +80,7 @@ void payload_fill(void *p, size_t n, uint64_t key)
 }
 
 /* The first wrong byte of a range that is known to hold one. */
-static __attribute__((cold)) size_t first_wrong(const unsigned char *p, size_t n, uint64_t key)
+static __attribute__((cold, noinline)) size_t first_wrong(const unsigned char *p, size_t n, uint64_t key)
 {
     for (size_t i = 0; i < n; i++)
         if (p[i] != BYTE_OF(key_at(key, i), i % sizeof key)) return i;
@@ -91,9 +91,8 @@ size_t payload_verify(const void *p, size_t n, uint64_t key)
 {
     const unsigned char *from = p;
     uint64_t wrong = 0;
-    if (n >= WIDE_32 && has_32) {
-        wrong = differs_32(from, n, key);
-    } else if (n >= WIDE_16) {
+    if (n >= WIDE_32 && has_32) return differs_32(from, n, key) ? first_wrong(p, n, key) : n;
+    if (n >= WIDE_16) {
         wrong = differs_16(from, n, key);
     } else if (n >= sizeof key) {
         const uint64_t low = key_at(key, n - sizeof key);

@@ -5,14 +5,19 @@
  * costs few branches, and random ones are mispredicted by every processor. `n` is at least WIDE_NAME(WIDE).
  */
 typedef uint64_t WIDE_NAME(lanes) __attribute__((vector_size(LANES * sizeof(uint64_t))));
+#if LANES == 4
+typedef long long WIDE_NAME(signed_lanes) __attribute__((vector_size(LANES * sizeof(long long))));
+#endif
 
 enum { WIDE_NAME(WIDE) = 2 * sizeof(WIDE_NAME(lanes)) };
 
 /* The words of one vector, as multiples of PAYLOAD_STEP added to the first. */
 #if LANES == 2
 #define RAMP ((WIDE_NAME(lanes)){0, PAYLOAD_STEP})
+#define ANY(v) (((v)[0] | (v)[1]) != 0)
 #elif LANES == 4
 #define RAMP ((WIDE_NAME(lanes)){0, PAYLOAD_STEP, 2 * PAYLOAD_STEP, 3 * PAYLOAD_STEP})
+#define ANY(v) (!__builtin_ia32_ptestz256((WIDE_NAME(signed_lanes))(v), (WIDE_NAME(signed_lanes))(v)))
 #endif
 
 TARGET static inline void WIDE_NAME(fill)(unsigned char *to, size_t n, uint64_t key)
@@ -32,8 +37,7 @@ TARGET static inline void WIDE_NAME(fill)(unsigned char *to, size_t n, uint64_t 
     memcpy(to + n - sizeof end, &end, sizeof end);
 }
 
-/* Not 0 if and only if a byte differs. */
-TARGET static inline uint64_t WIDE_NAME(differs)(const unsigned char *from, size_t n, uint64_t key)
+TARGET static inline bool WIDE_NAME(differs)(const unsigned char *from, size_t n, uint64_t key)
 {
     const size_t half = sizeof(WIDE_NAME(lanes)), last = (n - 2 * half) / sizeof key * sizeof key;
     const uint64_t last_key = key_at(key, last);
@@ -48,11 +52,11 @@ TARGET static inline uint64_t WIDE_NAME(differs)(const unsigned char *from, size
     memcpy(&x, from + last, half);
     memcpy(&y, from + last + half, half);
     bad |= (x ^ a) | (y ^ b);
-    uint64_t wrong = word_differs(from + n - sizeof wrong, word_of(last_key + (2 * LANES - 1) * PAYLOAD_STEP, n));
-    for (unsigned i = 0; i < LANES; i++) wrong |= bad[i];
-    return wrong;
+    const uint64_t end = word_of(last_key + (2 * LANES - 1) * PAYLOAD_STEP, n);
+    return ANY(bad) || word_differs(from + n - sizeof end, end);
 }
 
+#undef ANY
 #undef RAMP
 #undef LANES
 #undef TARGET
