@@ -106,7 +106,7 @@ static struct request ask(const struct op *op, unsigned slot, uint64_t bytes)
 
 /* ---- Allocations -------------------------------------------------------------------------------------------------- */
 
-static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t unused)
+EXEC_HOT static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t unused)
 {
     (void)unused;
     struct request r = ask(op, slot, bytes);
@@ -205,7 +205,7 @@ static bool step_posix_memalign(struct exec *x, const struct op *op, unsigned sl
 /* ---- realloc ------------------------------------------------------------------------------------------------------- */
 
 /* realloc(NULL, n) was refused: malloc(n) must be as well (A14). */
-static bool probe_null_realloc(struct exec *x, const struct request *r)
+static __attribute__((noinline)) bool probe_null_realloc(struct exec *x, const struct request *r)
 {
     void *q = x->ops->malloc(x->heap, (size_t)r->bytes);
     exec_checked(x, RULE_A14);
@@ -216,7 +216,7 @@ static bool probe_null_realloc(struct exec *x, const struct request *r)
 }
 
 /* A realloc was refused: the old block is still its owner's, which a request of its size must not be given (A16). */
-static bool probe_refused_realloc(struct exec *x, const struct block *b, unsigned slot)
+static __attribute__((noinline)) bool probe_refused_realloc(struct exec *x, const struct block *b, unsigned slot)
 {
     if (x->ops->usable_size && x->ops->usable_size(x->heap, (void *)b->base) != block_usable(b) &&
         b->usable != USABLE_HUGE)
@@ -232,7 +232,7 @@ static bool probe_refused_realloc(struct exec *x, const struct block *b, unsigne
 }
 
 /* Legal only where the contract says what it means (A18). */
-static bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
+static __attribute__((noinline)) bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
 {
     struct model *m = &x->model;
     struct block old = m->blocks[slot];
@@ -257,7 +257,7 @@ static bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
     return model_verify(x, slot, RULE_A18);
 }
 
-static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
+EXEC_HOT static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     struct model *m = &x->model;
     bool array = op->kind == OP_REALLOCARRAY;
@@ -314,7 +314,7 @@ static bool same_usable(struct exec *x, const struct block *b, unsigned slot)
                      slot, b->usable, (unsigned long long)now);
 }
 
-static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
+EXEC_HOT static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
 {
     (void)unused, (void)unused2;
     struct block *b = &x->model.blocks[slot];
