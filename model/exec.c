@@ -305,11 +305,13 @@ static bool run_op(struct exec *x, uint32_t index)
     const unsigned idle = idle_state(op->kind);
     unsigned slot = op->slot;
     uint64_t a = op->a, b = op->b;
+    const uint32_t begun = x->calls, count = op->count < x->steps_left ? op->count : x->steps_left;
     x->op_index = at->op = index;
     at->kind = op->kind;
-    for (uint32_t i = 0; i < op->count && x->steps_left; i++, x->steps_left--, x->calls++) {
-        x->step = at->step = i;
+    for (uint32_t i = 0; i < count; i++) {
         if (model_alive(&x->model, slot) != idle) {
+            x->step = at->step = i;
+            x->calls = begun + i;
             uint64_t va = literal ? (size_t)a : evaluate(x, op->a_kind, a, op->ref);
             uint64_t vb = literal ? (size_t)b : evaluate(x, op->b_kind, b, op->ref);
             if (!run_step(x, op, slot, va, vb)) return false;
@@ -317,6 +319,8 @@ static bool run_op(struct exec *x, uint32_t index)
         slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS;
         a += (uint64_t)(int64_t)op->step;
     }
+    x->calls = begun + count;
+    x->steps_left -= count;
     return true;
 }
 

@@ -82,17 +82,21 @@ static inline uint64_t *bits_of(struct shadow *s, uintptr_t at)
 /* Walks the words of the granules [first, last] of one chunk. */
 enum deed { TEST, SET, CLEAR };
 
+static inline bool word(uint64_t *bits, uint64_t mask, enum deed deed)
+{
+    if (deed == TEST) return !(*bits & mask);
+    if (deed == SET) *bits |= mask;
+    else *bits &= ~mask;
+    return true;
+}
+
 static bool words(uint64_t *bits, size_t first, size_t last, enum deed deed)
 {
-    for (size_t w = first / WORD_BITS; w <= last / WORD_BITS; w++) {
-        uint64_t mask = ~UINT64_C(0);
-        if (w == first / WORD_BITS) mask &= ~UINT64_C(0) << first % WORD_BITS;
-        if (w == last / WORD_BITS) mask &= ~UINT64_C(0) >> (WORD_BITS - 1 - last % WORD_BITS);
-        if (deed == TEST && (bits[w] & mask)) return false;
-        if (deed == SET) bits[w] |= mask;
-        if (deed == CLEAR) bits[w] &= ~mask;
+    uint64_t mask = ~UINT64_C(0) << first % WORD_BITS;
+    for (uint64_t *end = bits + last / WORD_BITS, *w = bits + first / WORD_BITS;; w++, mask = ~UINT64_C(0)) {
+        if (w == end) return word(w, mask & ~UINT64_C(0) >> (WORD_BITS - 1 - last % WORD_BITS), deed);
+        if (!word(w, mask, deed)) return false;
     }
-    return true;
 }
 
 /* The same over all chunks of [at, end]. */
