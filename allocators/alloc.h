@@ -28,10 +28,11 @@
 /* ---- Memory that the harness lends ------------------------------------------------------------------------------ */
 
 enum backing_kind {
-    BACKING_REGION, /* `size` bytes at `base`, all accessible; one inaccessible page before them and one behind */
-    BACKING_BREAK,  /* a program break that starts at `base` and may grow to base + size; private to this heap */
-    BACKING_PAGES,  /* an inaccessible window of whole pages into which map() puts real ones */
-    BACKING_HOST,   /* nothing is lent: the allocator asks the operating system itself, as malloc in a library does */
+    BACKING_REGION,  /* `size` bytes at `base`, all accessible; one inaccessible page before them and one behind */
+    BACKING_BREAK,   /* a program break that starts at `base` and may grow to base + size; private to this heap */
+    BACKING_PAGES,   /* an inaccessible window of whole pages into which map() puts real ones */
+    BACKING_HOST,    /* nothing is lent: the allocator asks the operating system itself, as malloc in a library does */
+    BACKING_MACHINE, /* frames and address space of a simulated machine (machine.h); base and size are its direct map */
 };
 
 /* What an implementation found wrong with a call (SEMANTICS O11). It says so through backing.report, changes nothing,
@@ -62,6 +63,8 @@ enum backing_source {
     SOURCE_FILE_PRIVATE, /* the bytes of a file, stores stay here */
 };
 
+struct machine;
+
 struct backing {
     enum backing_kind kind;
     unsigned char *base; /* lowest byte lent; of any alignment for regions and breaks, page-aligned for windows */
@@ -84,6 +87,8 @@ struct backing {
     int (*unmap)(struct backing *b, void *at, size_t length);
     unsigned files;    /* how many files there are to map, numbered from 0 */
     size_t file_bytes; /* the length of each, no multiple of a page; a last partial page reads as zero behind it */
+
+    struct machine *machine; /* BACKING_MACHINE; else NULL */
 
     /* Every kind: the allocator reports a contract error of its caller. `where` is the pointer concerned, or NULL. */
     void (*report)(struct backing *b, enum alloc_report kind, const void *where);
@@ -128,6 +133,7 @@ enum alloc_promise {
     PROMISE_FRAMES = 1 << 14,           /* A30-A34: blocks live until their frame is popped, newer below older */
     PROMISE_DETECTS_WRITES = 1 << 15,   /* A13: a write to freed memory is reported at the latest by check() */
     PROMISE_DRAINS = 1 << 16,           /* C24: when everything is freed, the heap decides as a fresh one would */
+    PROMISE_PHYSICAL = 1 << 17,         /* C2: a block's bytes lie in consecutive frames (on a machine) */
 };
 
 struct alloc_contract {
@@ -179,6 +185,8 @@ enum map_flags {
 
 #define MAPPING_FAILED ((void *)-1)
 
+struct kernel_ops;
+
 /* ---- The vtable --------------------------------------------------------------------------------------------------- */
 
 struct alloc_ops {
@@ -228,6 +236,9 @@ struct alloc_ops {
     const char *(*check)(void *heap);
     void (*walk)(void *heap, alloc_visit *visit, void *context);
     void (*stats)(void *heap, struct alloc_stats *out);
+
+    /* Kernel families, on BACKING_MACHINE: pages, caches, kmalloc, vmalloc, pools (kernel.h). */
+    const struct kernel_ops *kernel;
 };
 
 /* What a shared library exports under this name to bring its vtable along. The record lives as long as the library. */

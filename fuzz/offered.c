@@ -3,17 +3,17 @@
 
 #include "program.h"
 
-_Static_assert(OP_KINDS <= 64, "target.offered has two words of bits");
+_Static_assert(OP_KINDS <= 128, "target.offered has four words of bits");
 
-static bool is_offered(const unsigned offered[2], enum op_kind kind) { return offered[kind / 32] >> kind % 32 & 1; }
+static bool is_offered(const unsigned offered[4], enum op_kind kind) { return offered[kind / 32] >> kind % 32 & 1; }
 
-static void offer(unsigned offered[2], enum op_kind kind, bool yes)
+static void offer(unsigned offered[4], enum op_kind kind, bool yes)
 {
     if (yes) offered[kind / 32] |= 1u << kind % 32;
     else offered[kind / 32] &= ~(1u << kind % 32);
 }
 
-void offered_legal(unsigned offered[2], const struct alloc_ops *ops)
+void offered_legal(unsigned offered[4], const struct alloc_ops *ops)
 {
     const bool frames = ops->frame_push && ops->frame_pop;
     const enum backing_kind backing = ops->contract.backing;
@@ -44,7 +44,7 @@ void offered_legal(unsigned offered[2], const struct alloc_ops *ops)
     offer(offered, OP_FILE_STORE, ops->mmap);
 }
 
-void offered_illegal(unsigned offered[2], unsigned promises)
+void offered_illegal(unsigned offered[4], unsigned promises)
 {
     const bool frees = is_offered(offered, OP_FREE) && promises & PROMISE_DETECTS_BAD_FREE;
     offer(offered, OP_DOUBLE_FREE, frees);

@@ -17,7 +17,7 @@ struct probe {
     enum target_kind kind;
     bool preload;
     struct alloc_contract contract;
-    unsigned offered[2]; /* legal operations only */
+    unsigned offered[4]; /* legal operations only */
     char error[1024];    /* one line, if status is not FOREIGN_OK */
 };
 

@@ -24,7 +24,7 @@ struct target {
     bool illegal;                   /* profile bit: contract errors are generated too */
     const struct alloc_ops *ops;    /* built-ins; otherwise what target_open made, in the worker only */
     struct alloc_contract contract; /* as the profile has changed it */
-    unsigned offered[2];            /* bit k of word k/32: the operation `enum op_kind` k is offered */
+    unsigned offered[4];            /* bit k of word k/32: the operation `enum op_kind` k is offered */
 };
 
 /* Finds the built-in or probes the library. 0; or -1 with one line for stderr in `error` (what is wrong and what to do,

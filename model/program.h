@@ -76,7 +76,108 @@ enum op_kind {
     OP_FOREIGN_FREE,     /* free of an address that the allocator never returned */
     OP_WRONG_SIZE_FREE,  /* free_sized with the size requested + a, a not 0 */
     OP_WRITE_AFTER_FREE, /* store into the block that `slot` held last */
+
+    /* The kernel group (allocators/kernel.h). Its slots are numbers of their own, apart from those of the malloc family
+     * and of mappings: a slot holds a block of pages, an object, an area or a pool's element, and remembers which. An
+     * operation that takes a slot is skipped on one that does not hold what it can take, unless the rules name the report
+     * that such a call must give: then it is made, and must give it (C43). Caches and pools have numbers of their own,
+     * 0 .. PROGRAM_CACHES-1; a call on one that does not exist is skipped. */
+    OP_ALLOC_PAGES, /* 2^a frames */
+    OP_GET_FREE_PAGES,
+    OP_GET_ZEROED_PAGE,
+    OP_ALLOC_PAGES_EXACT, /* a bytes */
+    OP_ALLOC_PAGES_BULK,  /* a frames, each on its own, all in this slot */
+    OP_FREE_PAGES,        /* with the call that belongs to the slot's (block, address, exact, bulk); a is added to the
+                             order: if it is not 0, the order is a wrong one (B22) */
+    OP_SPLIT_PAGE,        /* the slot holds 2^order single frames from now on */
+    OP_GET_PAGE,          /* one reference more to the block's head */
+    OP_PUT_PAGE,          /* and one less */
+    OP_KMAP,              /* frame a (modulo its frames) of the slot's pages */
+    OP_KUNMAP,            /* the same again */
+    OP_KMAP_LOCAL,
+    OP_KUNMAP_LOCAL, /* the newest of them, whatever slot it was */
+    OP_DROPPABLE,    /* the slot's block belongs to a shrinker from now on: a: 0 clean, 1 needs IO, 2 needs FS,
+                             3 to the victim of an out-of-memory kill (B122) */
+    OP_CACHE_CREATE, /* cache a; b packs size, alignment, flags and constructor: PROGRAM_CACHE_ARGS */
+    OP_CACHE_ALLOC,  /* of cache a */
+    OP_CACHE_ZALLOC,
+    OP_CACHE_ALLOC_BULK, /* b objects of cache a into slots slot .. slot+b-1 */
+    OP_CACHE_FREE,       /* to cache a, which is the slot's own modulo a wrong one (B75) */
+    OP_CACHE_FREE_BULK, /* the objects in slots slot .. slot+b-1 that are of cache a; with a = PROGRAM_CACHES: any (B77) */
+    OP_CACHE_SHRINK,    /* a */
+    OP_CACHE_DESTROY, /* a */
+    OP_KMALLOC,       /* a bytes */
+    OP_KZALLOC,
+    OP_KCALLOC,       /* a elements of b bytes */
+    OP_KMALLOC_ARRAY, /* a elements of b bytes */
+    OP_KREALLOC,      /* to a bytes; an empty slot gives NULL, as for realloc */
+    OP_KREALLOC_ARRAY,
+    OP_KFREE,
+    OP_KFREE_SENSITIVE,
+    OP_VMALLOC, /* a bytes */
+    OP_VZALLOC,
+    OP_VMALLOC_USER,
+    OP_VMALLOC_GFP, /* a bytes aligned to b (0: to a page) */
+    OP_VREALLOC,    /* to a bytes */
+    OP_VFREE,
+    OP_VFREE_ATOMIC,
+    OP_VMAP, /* the frames of slot `ref`, b % 4: 0 in order, 1 in reverse, 2 the first again and again, 3 every second; a
+                  pages (0: all) */
+    OP_VUNMAP, /* what OP_VMAP made */
+    OP_REMAP,  /* b pages from page a of the area */
+    OP_KVMALLOC,
+    OP_KVCALLOC, /* a elements of b bytes */
+    OP_KVREALLOC,
+    OP_KVFREE,
+    OP_POOL_CREATE,  /* pool a; b packs kind, minimum and size: PROGRAM_POOL_ARGS */
+    OP_POOL_ALLOC,   /* of pool a */
+    OP_POOL_FREE,    /* to the slot's pool */
+    OP_POOL_RESIZE,  /* pool a to b elements */
+    OP_POOL_DESTROY, /* pool a */
+    /* what surrounds a kernel allocator */
+    OP_CONTEXT,      /* a: enum program_context, from now on */
+    OP_SCOPE,        /* enters scope a: 0 noio, 1 nofs, 2 noreclaim, 3 pin; they nest */
+    OP_SCOPE_END,    /* leaves the newest one */
+    OP_INJECT,       /* fault a (enum machine_fault): its b-th attempt from now fails */
+    OP_RUN_DEFERRED, /* the work that was put off */
+    OP_PURGE,        /* vm_unmap_aliases */
+    OP_KSWAPD,       /* one step, if it is awake */
+    OP_MISUSE,       /* a: enum program_misuse, of the slot: a contract error that the operations above cannot say */
+    OP_SCRIBBLE,     /* the owner writes outside: a: 0 behind the object, 1 before it, 2 into it after it was freed */
     OP_KINDS
+};
+
+#define OP_KERNEL_FIRST OP_ALLOC_PAGES
+
+#define PROGRAM_CACHES 16u /* caches, and pools */
+
+/* b of OP_CACHE_CREATE: size in bits 0-31 (bytes), alignment in bits 32-47 (bytes, 0: none), enum cache_flags in 48-55,
+ * constructor in bit 63. b of OP_POOL_CREATE: kind in bits 0-1 (enum pool_kind; 3 is as 0), minimum in bits 8-23, size
+ * in bits 32-63 (bytes, order, or number of the cache). */
+#define PROGRAM_CACHE_ARGS(size, align, flags, constructor)                                              \
+    ((uint64_t)(uint32_t)(size) | (uint64_t)(uint16_t)(align) << 32 | (uint64_t)(uint8_t)(flags) << 48 | \
+     (uint64_t)((constructor) != 0) << 63)
+#define PROGRAM_POOL_ARGS(kind, min, size) \
+    ((uint64_t)((kind)&3u) | (uint64_t)(uint16_t)(min) << 8 | (uint64_t)(uint32_t)(size) << 32)
+
+/* Where a call is made (B46, B48). */
+enum program_context {
+    CONTEXT_TASK,
+    CONTEXT_SPINLOCK,
+    CONTEXT_IRQS_OFF,
+    CONTEXT_BH_OFF,
+    CONTEXT_SOFTIRQ,
+    CONTEXT_HARDIRQ,
+    CONTEXT_NMI,
+    CONTEXT_KINDS
+};
+
+/* Contract errors (B22, B75, B101, B120). The wrong family's free is no misuse of its own: OP_KFREE on an area is one. */
+enum program_misuse {
+    MISUSE_DOUBLE_FREE, /* the free that the slot's block was freed with, again */
+    MISUSE_INTERIOR,    /* its own free, of an address inside it (of a tail frame, for pages) */
+    MISUSE_NEVER,       /* its own free, of memory that nobody was ever given */
+    MISUSE_KINDS
 };
 
 /* One line of a program: `count` calls, call i on slot + i*stride (modulo PROGRAM_SLOTS) with the size a + i*step. */
@@ -89,7 +190,10 @@ struct op {
     int16_t stride;
     uint8_t b_kind;   /* enum size_kind */
     uint8_t reserved; /* 0 */
-    int32_t step;
+    union {
+        int32_t step;
+        uint32_t gfp; /* kernel group: enum gfp_bits; its runs repeat the same size */
+    };
     uint64_t a;
     uint64_t b;
 };
@@ -126,6 +230,9 @@ struct heap_geometry {
     uint8_t place;  /* enum heap_place */
     uint8_t fence;  /* enum heap_fence */
     uint8_t course; /* enum heap_course */
+    /* of a machine */
+    uint8_t machine; /* enum machine_config; `size`, `place` and `fence` are not looked at */
+    bool scatter;    /* frames of an area are not neighbours */
 };
 
 struct program {
