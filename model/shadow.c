@@ -60,7 +60,7 @@ static struct shadow_chunk *entry_of(const struct shadow *s, uintptr_t id)
     return &s->table[i];
 }
 
-static uint64_t *look_up(struct shadow *s, uintptr_t id)
+static __attribute__((noinline)) uint64_t *look_up(struct shadow *s, uintptr_t id)
 {
     struct shadow_chunk *e = entry_of(s, id);
     if (!e->id) {
@@ -152,47 +152,21 @@ struct span {
 };
 
 /* False if the range is longer, or lies in two chunks: then it is walked. */
-static inline bool is_span(const struct shadow *s, uintptr_t at, uintptr_t end)
+static inline bool span_of(struct shadow *s, uintptr_t at, uintptr_t end, struct span *span)
 {
-    return (end >> s->granule_log2) - (at >> s->granule_log2) < WORD_BITS && at >> CHUNK_LOG2 == end >> CHUNK_LOG2;
-}
-
-static inline struct span span_of(const struct shadow *s, uintptr_t at, uintptr_t end, uint64_t *bits)
-{
-    const size_t more = (end >> s->granule_log2) - (at >> s->granule_log2);
-    const uint64_t granules = ~UINT64_C(0) >> (WORD_BITS - 1 - more);
-    const size_t first = (at & (CHUNK_BYTES - 1)) >> s->granule_log2, shift = first % WORD_BITS;
-    return (struct span){
+    size_t more = (end >> s->granule_log2) - (at >> s->granule_log2);
+    if (more >= WORD_BITS || at >> CHUNK_LOG2 != end >> CHUNK_LOG2) return false;
+    uint64_t *bits = bits_of(s, at), granules = ~UINT64_C(0) >> (WORD_BITS - 1 - more);
+    size_t first = (at & (CHUNK_BYTES - 1)) >> s->granule_log2, shift = first % WORD_BITS;
+    *span = (struct span){
         .words = bits + first / WORD_BITS, .low = granules << shift, .high = granules >> (WORD_BITS - 1 - shift) >> 1};
+    return bits;
 }
 
-static inline bool span_insert(struct span span)
-{
-    if ((span.words[0] & span.low) | (span.words[1] & span.high)) return false;
-    span.words[0] |= span.low;
-    span.words[1] |= span.high;
-    return true;
-}
-
-static inline void span_remove(struct span span)
-{
-    span.words[0] &= ~span.low;
-    span.words[1] &= ~span.high;
-}
-
-/* Nearly always a range is a span in the chunk that was looked up last. All else is apart, so that this needs no stack. */
-static inline bool is_near(const struct shadow *s, uintptr_t at, uintptr_t end)
-{
-    return is_span(s, at, end) && (at >> CHUNK_LOG2) + 1 == s->last_id;
-}
-
-static __attribute__((noinline)) bool insert_far(struct shadow *s, uintptr_t at, uintptr_t end)
+/* What is rare is apart, so that the rest is short enough to be inlined. */
+static __attribute__((noinline)) bool insert_slowly(struct shadow *s, uintptr_t at, uintptr_t end)
 {
     if (s->giant_count && meets_giant(s, at, end)) return false;
-    if (is_span(s, at, end)) {
-        uint64_t *bits = bits_of(s, at);
-        return !bits || span_insert(span_of(s, at, end, bits));
-    }
     if (end - at < SHADOW_GIANT - 1) return chunks(s, at, end, TEST) && chunks(s, at, end, SET);
     if (s->giant_count == SHADOW_GIANTS_MAX) return true; /* not watched: missed overlaps rather than false ones */
     s->giants[s->giant_count].from = at;
@@ -200,13 +174,8 @@ static __attribute__((noinline)) bool insert_far(struct shadow *s, uintptr_t at,
     return true;
 }
 
-static __attribute__((noinline)) void remove_far(struct shadow *s, uintptr_t at, uintptr_t end)
+static __attribute__((noinline)) void remove_slowly(struct shadow *s, uintptr_t at, uintptr_t end)
 {
-    if (is_span(s, at, end)) {
-        uint64_t *bits = bits_of(s, at);
-        if (bits) span_remove(span_of(s, at, end, bits));
-        return;
-    }
     if (end - at < SHADOW_GIANT - 1) {
         chunks(s, at, end, CLEAR);
         return;
@@ -221,15 +190,24 @@ static __attribute__((noinline)) void remove_far(struct shadow *s, uintptr_t at,
 bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
 {
     const uintptr_t end = at + bytes - 1;
-    if (s->giant_count || !is_near(s, at, end)) return insert_far(s, at, end);
-    return span_insert(span_of(s, at, end, s->last_bits));
+    struct span span;
+    if (s->giant_count || !span_of(s, at, end, &span)) return insert_slowly(s, at, end);
+    if ((span.words[0] & span.low) | (span.words[1] & span.high)) return false;
+    span.words[0] |= span.low;
+    span.words[1] |= span.high;
+    return true;
 }
 
 void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes)
 {
     const uintptr_t end = at + bytes - 1;
-    if (is_near(s, at, end)) span_remove(span_of(s, at, end, s->last_bits));
-    else remove_far(s, at, end);
+    struct span span;
+    if (!span_of(s, at, end, &span)) {
+        remove_slowly(s, at, end);
+        return;
+    }
+    span.words[0] &= ~span.low;
+    span.words[1] &= ~span.high;
 }
 
 uintptr_t shadow_next_owned(const struct shadow *s, uintptr_t from, uintptr_t to) { return seek(s, from, to, true); }
