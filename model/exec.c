@@ -316,44 +316,80 @@ static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
 }
 
 /* What must hold after any legal call. */
-static inline bool after_call(struct exec *x, const struct op *op)
+static inline bool after_call(struct exec *x)
 {
-    if (x->lender.reports != x->reports_seen) return false_report(x, op);
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10;
     if (x->kernel && !after_kernel_call(x)) return false;
     if (x->options.thorough) return model_verify_most(x, rule);
-    return x->calls % 2 || model_sweep(x, rule);
+    return x->model.turn++ % 2 || model_sweep(x, rule);
+}
+
+/* The state of its slot with which an operation makes no call: an allocation where a block lives, a free or a write where
+ * none does. As many steps are of this kind as are calls, since repeats come upon what they have made themselves; so it is
+ * asked before all else. */
+enum { IDLE_IF_DEAD, IDLE_IF_LIVE, IDLE_NEVER };
+
+static unsigned idle_state(unsigned kind)
+{
+    switch ((enum op_kind)kind) {
+    case OP_MALLOC:
+    case OP_CALLOC:
+    case OP_ALIGNED_ALLOC:
+    case OP_POSIX_MEMALIGN:
+    case OP_MEMALIGN: return IDLE_IF_LIVE;
+    case OP_FREE:
+    case OP_FREE_SIZED:
+    case OP_FREE_ALIGNED_SIZED:
+    case OP_WRITE: return IDLE_IF_DEAD;
+    default: return IDLE_NEVER;
+    }
+}
+
+/* One step of an operation; false if a rule was broken. */
+static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
+{
+    const bool family = op->kind <= OP_FREE_NULL; /* of malloc */
+    struct exec_position *at = x->options.position;
+    at->calls = at->calls + 1;
+    x->call_size = a;
+    x->call_size2 = b;
+    x->outcome.result = RESULT_SKIPPED;
+    if (!(family ? exec_step_heap(x, op, slot, a, b) : step_other(x, op, slot, a, b))) return false;
+    if (x->lender.reports != x->reports_seen) return false_report(x, op);
+    if (x->outcome.result == RESULT_SKIPPED) return true;
+    if (!after_call(x)) return false;
+    x->options.counters->operations++;
+    return !x->rounds_compared || course_remembers(x);
 }
 
 static bool run_op(struct exec *x, uint32_t index)
 {
     const struct op *op = &x->program->ops[index];
     struct exec_position *at = x->options.position;
-    const bool family = op->kind <= OP_FREE_NULL;                                  /* of malloc */
     const bool kernel = op->kind >= OP_KERNEL_FIRST;
     const bool literal = op->a_kind == SIZE_LITERAL && op->b_kind == SIZE_LITERAL; /* nearly always */
+    const unsigned idle = idle_state(op->kind);
     unsigned slot = op->slot;
     uint64_t a = op->a, b = op->b;
+    const uint32_t begun = x->calls, count = op->count < x->steps_left ? op->count : x->steps_left;
     x->op_index = at->op = index;
     at->kind = op->kind;
-    for (uint32_t i = 0; i < op->count && x->steps_left; i++, x->steps_left--) {
-        x->step = at->step = i;
-        at->calls = at->calls + 1;
-        x->call_size = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
-        x->call_size2 = literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
-        x->outcome.result = RESULT_SKIPPED;
-        uint64_t va = x->call_size, vb = x->call_size2;
-        bool held = family ? exec_step_heap(x, op, slot, va, vb) : step_other(x, op, slot, va, vb);
-        if (!held && kernel && x->verdict.slot == PROGRAM_SLOTS) x->verdict.slot = (uint16_t)slot;
-        if (!held || !after_call(x, op)) return false;
-        if (x->outcome.result != RESULT_SKIPPED) {
-            x->options.counters->operations++;
-            if (x->rounds_compared && !course_remembers(x)) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (model_alive(&x->model, slot) != idle) {
+            x->step = at->step = i;
+            x->calls = begun + i;
+            uint64_t va = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
+            uint64_t vb = literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
+            if (!run_step(x, op, slot, va, vb)) {
+                if (kernel && x->verdict.slot == PROGRAM_SLOTS) x->verdict.slot = (uint16_t)slot;
+                return false;
+            }
         }
-        x->calls++;
         slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS;
         if (!kernel) a += (uint64_t)(int64_t)op->step; /* there the same bits are the gfp mask */
     }
+    x->calls = begun + count;
+    x->steps_left -= count;
     return true;
 }
 
