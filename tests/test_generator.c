@@ -39,7 +39,7 @@ static struct shares count_shares(void)
     for (uint64_t i = 0; i < PROGRAMS; i++) {
         assert_true(generator_bytes(&generator, i, bytes) <= GENERATOR_BYTES_MAX);
         const bool errors = bytes[0] & SWARM_ILLEGAL, kernel = (char)(bytes[0] & ~SWARM_ILLEGAL) == SWARM_KERNEL[0];
-        assert_true(!kernel || memcmp(bytes + 1, SWARM_KERNEL + 1, 3) == 0);
+        assert_true(!kernel || memcmp(bytes + 1, &SWARM_KERNEL[1], 3) == 0);
         *(kernel ? errors ? &s.kernel_errors : &s.kernel : errors ? &s.heap_errors : &s.heap) += 1;
         generator_program(&generator, i, &program);
         s.machines |= 1u << program.heap.machine;
