@@ -247,6 +247,8 @@ void caches_close(struct exec *x), areas_close(struct exec *x), pools_close(stru
 bool kernel_plain(struct exec *x, exec_step *step, const struct op *op, unsigned slot, uint64_t a, uint64_t b);
 void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *op);
 bool kernel_plain_end(struct exec *x, struct kernel_call *c);
+/* The context alone, and back to the program's; nothing without a machine. */
+void kernel_as_task(struct exec *x, bool task);
 
 /* exec_pages.c: every kmap undone, at the end of a program. */
 bool pages_unmap_all(struct exec *x);

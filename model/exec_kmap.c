@@ -100,7 +100,7 @@ static bool map(struct exec *x, const struct op *op, unsigned slot, uint32_t i)
 static bool unmap(struct exec *x, const struct op *op, struct kernel_kmap *entry)
 {
     struct kernel_model *k = x->kernel;
-    struct kernel_call c = {.op = op, .slot = entry->slot, .act = ACT_KMAP};
+    struct kernel_call c = {.op = op, .slot = entry->slot, .act = ACT_KMAP_LOCAL}; /* which kunmap is like: it never waits */
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
     k->ops->kunmap(x->heap, k->ops->pfn_to_page(x->heap, entry->pfn));

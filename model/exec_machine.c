@@ -112,11 +112,18 @@ bool kernel_release(struct exec *x, unsigned slot)
 
 /* ---- The malloc family --------------------------------------------------------------------------------------------- */
 
+void kernel_as_task(struct exec *x, bool task)
+{
+    if (!x->kernel) return;
+    if (task) x->kernel->machine->context = (struct machine_context){0};
+    else set_context(x->kernel);
+}
+
 void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *op)
 {
     struct kernel_model *k = x->kernel;
     *c = (struct kernel_call){.op = op, .slot = PROGRAM_SLOTS, .act = ACT_MAP, .gfp = GFP_KERNEL, .may_block = true};
-    k->machine->context = (struct machine_context){0};
+    kernel_as_task(x, true);
     unsigned scope = k->scope;
     k->scope = 0;
     kernel_begin(x, c);
@@ -126,7 +133,7 @@ void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *
 bool kernel_plain_end(struct exec *x, struct kernel_call *c)
 {
     bool held = kernel_end(x, c) && kernel_settle(x, c, FRAME_PLAIN);
-    set_context(x->kernel);
+    kernel_as_task(x, false);
     return held;
 }
 

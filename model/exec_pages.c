@@ -73,22 +73,24 @@ static bool judge_patience(struct exec *x, const struct kernel_call *c)
 {
     unsigned gfp = c->effective, rounds = c->count[EVENT_DIRECT_RECLAIM];
     bool nofail = mask_never_fails(gfp), small = c->order <= COSTLY_ORDER;
-    bool kills = mask_kills(x->kernel->machine, gfp, x->kernel->scope, c->order) && (gfp & GFP_BIT_FS);
+    /* Without FS, and where nofail overrides a modest wish, killing is left to the allocator. */
+    bool kills = mask_kills(x->kernel->machine, gfp, x->kernel->scope, c->order) && (gfp & GFP_BIT_FS) &&
+                 !(gfp & (GFP_BIT_NORETRY | GFP_BIT_RETRY_MAYFAIL));
     if (nofail) {
         exec_checked(x, RULE_B40);
         if (!c->blocked) return exec_fail(x, RULE_B40, NULL, "a block, or waiting: the mask has nofail", "NULL");
     }
     if (!mask_reclaims(gfp, x->kernel->scope)) return true;
+    if ((gfp & GFP_BIT_NORETRY) && !nofail) {
+        exec_checked(x, RULE_B39);
+        if (rounds || !small) return true;
+        return exec_fail(x, RULE_B39, NULL, "one round of reclaim before a refusal", "none");
+    }
     if ((gfp & GFP_BIT_RETRY_MAYFAIL) && !nofail) {
         exec_checked(x, RULE_B39);
         if (rounds && !c->reclaimed) return true;
         return exec_fail(x, RULE_B39, NULL, "no refusal while reclaim makes progress",
                          "%u rounds, the last of %u frames", rounds, c->reclaimed);
-    }
-    if ((gfp & GFP_BIT_NORETRY) && !nofail) {
-        exec_checked(x, RULE_B39);
-        if (rounds || !small) return true;
-        return exec_fail(x, RULE_B39, NULL, "one round of reclaim before a refusal", "none");
     }
     exec_checked(x, RULE_B38);
     bool left = small && (kernel_reclaimable(x, gfp, false) || (kills && kernel_reclaimable(x, gfp, true)));
@@ -357,8 +359,8 @@ static bool let_go(struct exec *x, struct kernel_call *c, bool put)
     if (c->count[EVENT_GIVE] != tails)
         return exec_fail(x, RULE_B23, NULL, "the head kept while there are references, of a compound block all of it",
                          "%u frames given back instead of %u", c->count[EVENT_GIVE], tails);
+    if (!put && b->origin == ORIGIN_EXACT) b->origin = ORIGIN_ADDRESS; /* a frame like any other */
     if (!tails) return true;
-    if (b->origin == ORIGIN_EXACT) b->origin = ORIGIN_ADDRESS;
     b->order = 0;
     b->frames = 1;
     b->usable = x->kernel->machine->page_bytes;
@@ -384,6 +386,7 @@ static bool free_block(struct exec *x, const struct op *op, unsigned slot, uint6
         c.must = REPORT_BAD_FREE_ORDER;
         c.must_rule = RULE_B22;
     }
+    if (b->origin == ORIGIN_BULK) c.must_count = b->frames; /* as many calls */
     if (kernel_declines(x, &c)) return true;
     call_free(x, b, order);
     if (!kernel_end(x, &c)) return false;
@@ -431,8 +434,9 @@ static bool step_reference(struct exec *x, const struct op *op, unsigned slot, u
     if (!k->ops->get_page || !k->ops->put_page) return exec_skip(x, (enum op_kind)op->kind);
     if (!is_pages(b) || b->origin == ORIGIN_BULK || b->droppable || k->context == CONTEXT_NMI) return true;
     if (get ? b->references == REFERENCES_MAX : !kernel_free_to_go(x, slot)) return true;
-    /* The last reference to a plain block of several frames is its owner's: put_page would lose the others. */
-    if (!get && !b->references && b->frames > 1 && !b->compound) return true;
+    /* The last reference to a plain block of several frames is its owner's: put_page would lose the others. That of an exact
+     * one goes with its bytes (B25). */
+    if (!get && !b->references && ((b->frames > 1 && !b->compound) || b->origin == ORIGIN_EXACT)) return true;
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_FREE};
     if (!kernel_verify(x, slot, RULE_C10) || !kernel_begin(x, &c)) return false;
     struct page *page = page_of(x, b);
