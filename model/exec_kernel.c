@@ -195,6 +195,7 @@ static bool judge_event(struct exec *x, struct kernel_call *c, const struct mach
     case EVENT_DIRECT_RECLAIM: c->reclaimed = e->a; return true;
     case EVENT_OOM: c->killed = e->a; return true;
     case EVENT_PT_ALLOC:
+        exec_checked(x, RULE_B104);
         if (e->a >= k->machine->frames || k->frames.owner[e->a] != FRAME_FLIGHT)
             return exec_fail(x, RULE_B104, NULL, "a page table in a frame taken for it", "frame %u", e->a);
         frame_map_set(&k->frames, e->a, 1, FRAME_TABLE);
@@ -217,6 +218,8 @@ static bool follow(struct exec *x, struct kernel_call *c)
     if (!count) return true;
     permitted = events_permitted(k->machine, c->act, c->effective, c->order);
     exec_checked(x, RULE_C34);
+    if (c->act <= ACT_BULK) exec_checked(x, RULE_B105);
+    if (c->act == ACT_ALLOC) exec_checked(x, c->effective & GFP_BIT_DIRECT ? RULE_B43 : RULE_B37);
     for (uint32_t i = 0; i < count; i++)
         if (!judge_event(x, c, &events[i], permitted)) return false;
     bool lost = machine_events_lost(k->machine);

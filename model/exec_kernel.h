@@ -93,6 +93,7 @@ struct kernel_model {
     const struct kernel_ops *ops;
     struct machine_host host; /* reclaim and out-of-memory come back to exec_reclaim.c */
     struct frame_map frames;
+    struct frame_map parked[MACHINE_CONFIGS]; /* those of the other machines, to be had again without being made again */
     struct zone_model zones;
     struct kernel_block blocks[PROGRAM_SLOTS];
     uint64_t alive[PROGRAM_SLOTS / 64]; /* bit s % 64 of word s / 64: slot s is LIFE_LIVE */
@@ -104,6 +105,7 @@ struct kernel_model {
     struct cache_model *caches;
     struct area_model *areas;
     struct pool_model *pools;
+    uint8_t config; /* enum machine_config that `frames` and `zones` are of */
     enum program_context context;
     uint8_t scopes[KERNEL_SCOPES_MAX];
     unsigned scope_depth;

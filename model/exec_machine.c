@@ -20,7 +20,10 @@ bool kernel_open(struct exec *x)
     k->flights = exec_memory(FLIGHTS_MAX * sizeof *k->flights);
     k->host = (struct machine_host){.host = x, .reclaim = kernel_reclaim, .out_of_memory = kernel_out_of_memory};
     x->lender.surroundings = &k->host;
-    return k->pfns && k->pfns_spare && k->flights && !frame_map_open(&k->frames);
+    for (unsigned i = 0; i < MACHINE_CONFIGS; i++)
+        if (frame_map_open(&k->parked[i])) return false;
+    k->config = MACHINE_CONFIGS; /* none yet */
+    return k->pfns && k->pfns_spare && k->flights;
 }
 
 void kernel_close(struct exec *x)
@@ -30,7 +33,8 @@ void kernel_close(struct exec *x)
     caches_close(x);
     areas_close(x);
     pools_close(x);
-    frame_map_close(&k->frames);
+    if (k->config < MACHINE_CONFIGS) k->parked[k->config] = k->frames;
+    for (unsigned i = 0; i < MACHINE_CONFIGS; i++) frame_map_close(&k->parked[i]);
     exec_release(k->pfns, LIST_BYTES);
     exec_release(k->pfns_spare, LIST_BYTES);
     exec_release(k->flights, FLIGHTS_MAX * sizeof *k->flights);
@@ -204,10 +208,15 @@ bool kernel_fresh(struct exec *x)
     static const struct op nothing = {.kind = OP_CHECK, .count = 1};
     struct kernel_model *k = x->kernel;
     struct machine *m = k->machine = x->lender.face.machine;
-    bool same = k->frames.frames == m->frames && !memcmp(k->frames.zones, m->zones, sizeof m->zones);
+    uint8_t config = (uint8_t)x->lender.geometry.machine;
     k->ops = x->ops->kernel;
     forget_run(k);
-    if (!same) zone_model_make(&k->zones, m);
+    if (config != k->config) {
+        if (k->config < MACHINE_CONFIGS) k->parked[k->config] = k->frames;
+        k->frames = k->parked[config];
+        k->config = config;
+        zone_model_make(&k->zones, m);
+    }
     frame_map_fresh(&k->frames, m);
     struct kernel_call c; /* what init has taken */
     kernel_plain_begin(x, &c, &nothing);
