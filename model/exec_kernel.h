@@ -136,6 +136,7 @@ struct kernel_call {
     unsigned gfp;     /* as given; GFP_KERNEL for calls without a mask that allocate */
     unsigned order;   /* of pages, for must_succeed and must_fail */
     uint64_t request; /* bytes or frames, for the words of a verdict */
+    bool single;      /* each run of frames taken is one block of `order` */
     bool may_block;   /* waiting for ever is no error of the allocator (B110); nofail may always */
 
     unsigned effective;        /* gfp after the scopes (B45) */
@@ -156,6 +157,7 @@ struct kernel_call {
     uint32_t count[EVENT_KINDS]; /* events of each kind; TAKE, GIVE, MAP and UNMAP: frames or pages */
     uint32_t reclaimed, killed;  /* frames that the last EVENT_DIRECT_RECLAIM, EVENT_OOM released */
     bool below_min;              /* something was granted that the plain minimum mark would have refused */
+    unsigned split_from, split_instead; /* a larger block was split than had to be; 0: none */
     uint32_t reports_before;
 };
 

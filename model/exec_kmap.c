@@ -109,7 +109,10 @@ static bool unmap(struct exec *x, const struct op *op, struct kernel_kmap *entry
     kernel_outcome(x, &c, RESULT_VOID, NULL);
     entry->count--;
     k->blocks[entry->slot].pins--;
-    return true;
+    exec_checked(x, RULE_B8);
+    if (!entry->count || k->ops->page_address(x->heap, k->ops->pfn_to_page(x->heap, entry->pfn)) == entry->va) return true;
+    return exec_fail(x, RULE_B8, entry->va, "a page mapped as often as it was kmapped", "frame %u is not any more",
+                     entry->pfn);
 }
 
 /* ---- Local ones ----------------------------------------------------------------------------------------------------- */

@@ -275,9 +275,11 @@ bool kernel_finish(struct exec *x)
     k->scope_depth = 0;
     k->machine->kswapd_awake = false;
     set_context(k);
-    return pages_unmap_all(x) && release_all(x, ORIGIN_VMAP) && release_all(x, ORIGIN_ELEMENT) &&
-           release_all(x, ORIGIN_NONE) && pools_finish(x) && areas_finish(x) && caches_finish(x) &&
-           judge_drained(x) && kernel_inspect(x) && judge_gap(x);
+    bool held = pages_unmap_all(x) && release_all(x, ORIGIN_VMAP) && release_all(x, ORIGIN_ELEMENT) &&
+                release_all(x, ORIGIN_NONE) && pools_finish(x) && areas_finish(x) && caches_finish(x) &&
+                judge_drained(x) && kernel_inspect(x) && judge_gap(x);
+    if (held) forget_run(k); /* another round may follow on this heap */
+    return held;
 }
 
 /* ---- The allocator's own counts ------------------------------------------------------------------------------------ */

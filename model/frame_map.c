@@ -194,6 +194,14 @@ uint32_t frame_map_blocks(const struct frame_map *f, enum machine_zone_id zone, 
     return order < f->machine->max_order ? set[order] - 2 * set[order + 1] : set[order];
 }
 
+unsigned frame_map_order(const struct frame_map *f, uint32_t pfn)
+{
+    unsigned k = 0;
+    while (k < f->machine->max_order && f->free_bits[k + 1][(pfn >> (k + 1)) / WORD_BITS] >> (pfn >> (k + 1)) % WORD_BITS & 1)
+        k++;
+    return k;
+}
+
 bool frame_map_has(const struct frame_map *f, enum machine_zone_id zone, unsigned order)
 {
     return order <= f->machine->max_order && f->set[zone][order] > 0;

@@ -34,7 +34,14 @@ static inline void kernel_program(struct program *p, uint64_t seed, uint32_t cou
     p->heap.seed = (uint32_t)seed;
     p->heap.dirty = (uint8_t)kernel_draw(&dice, DIRTY_KINDS);
     p->op_count = count;
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t i = 0;
+    if (kernel_draw(&dice, 64) == 0) /* most of the machine at once, so that there is little left for the others */
+        for (unsigned order = 10; order > 2 && i < count; order--, i++) {
+            p->ops[i] = (struct op){.kind = OP_ALLOC_PAGES, .slot = (uint16_t)(64u + 32u * i), .count = 17, .stride = 1};
+            p->ops[i].a = order;
+            p->ops[i].gfp = GFP_HIGHUSER | GFP_BIT_NORETRY;
+        }
+    for (; i < count; i++) {
         unsigned what = kernel_draw(&dice, 100);
         struct op op = {.kind = OP_FREE_PAGES, .slot = (uint16_t)kernel_draw(&dice, slots), .count = 1};
         op.gfp = kernel_mask(&dice);
