@@ -192,7 +192,12 @@ static void nowarn_warns(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages 
 
 static struct page *writing_alloc(void *heap, unsigned gfp, unsigned order)
 {
-    return buddy_alloc(heap, gfp_may_sleep(gfp) ? gfp | GFP_BIT_IO | GFP_BIT_FS : gfp, order);
+    struct machine *m = machine_of(heap);
+    const uint32_t before = machine_event_count(m, EVENT_DIRECT_RECLAIM);
+    struct page *page = buddy_alloc(heap, gfp, order);
+    const bool reclaimed = machine_event_count(m, EVENT_DIRECT_RECLAIM) != before;
+    if (reclaimed && !(gfp_effective(m, gfp) & GFP_BIT_IO)) machine_event(m, EVENT_IO, 0, 0, gfp);
+    return page;
 }
 
 static void noio_writes(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = writing_alloc; }
