@@ -1,6 +1,8 @@
 /* generator.c: generator.h is the manual. */
 #include "generator.h"
 
+#include "kernel.h"
+
 #include <string.h>
 
 #define COUNTED_EVERY 256u
@@ -15,24 +17,72 @@ static uint64_t next_word(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static void add_family(struct generator *g, uint8_t byte) { g->families[g->family_count++] = byte; }
+static void add_family(struct generator *g, unsigned times, unsigned byte)
+{
+    while (times-- > 0) g->families[g->family_count++] = (uint8_t)byte;
+}
+
+static bool is_offered(const struct target *t, enum op_kind kind) { return t->offered[kind / 32] >> kind % 32 & 1; }
+
+static uint8_t kernel_groups(const struct target *t)
+{
+    const bool cached = t->kind == TARGET_BUILTIN && t->ops->kernel && t->ops->kernel->kfree_takes_cached;
+    return (uint8_t)((is_offered(t, OP_ALLOC_PAGES) ? SWARM_PAGES : 0) |
+                     (is_offered(t, OP_CACHE_ALLOC) ? SWARM_CACHES : 0) |
+                     (is_offered(t, OP_KMALLOC) ? SWARM_KMALLOC : 0) | (is_offered(t, OP_VMALLOC) ? SWARM_VMALLOC : 0) |
+                     (is_offered(t, OP_POOL_ALLOC) ? SWARM_POOLS : 0) | (cached ? SWARM_KFREE_CACHED : 0));
+}
+
+/* Three programs in four are of the kernel group. Errors are one in eight, and with the profile every second one. */
+static void add_kernel(struct generator *g, const struct target *t, bool detects)
+{
+    const unsigned heap_errors = detects ? SWARM_HEAP | SWARM_ILLEGAL : SWARM_HEAP;
+    unsigned errors = !is_offered(t, OP_MISUSE) || t->mode == MODE_LEGAL ? 0 : t->illegal ? 6 : 2;
+    if (t->mode == MODE_ILLEGAL && (errors || detects)) {
+        if (errors) add_family(g, 3, SWARM_FAMILIES | SWARM_ILLEGAL);
+        if (detects) add_family(g, 1, SWARM_HEAP | SWARM_ILLEGAL);
+        return;
+    }
+    add_family(g, 12 - errors, SWARM_FAMILIES);
+    add_family(g, errors, SWARM_FAMILIES | SWARM_ILLEGAL);
+    add_family(g, errors ? (errors + 2) / 4 : detects && t->mode != MODE_LEGAL, heap_errors);
+    add_family(g, 16 - g->family_count, SWARM_HEAP);
+}
 
 void generator_init(struct generator *g, const struct target *target, uint64_t seed)
 {
     const struct alloc_contract *c = &target->contract;
-    bool frames = c->promises & PROMISE_FRAMES, brk = target->offered[OP_SBRK / 32] >> OP_SBRK % 32 & 1,
-         maps = target->offered[OP_MMAP / 32] >> OP_MMAP % 32 & 1;
+    const bool frames = c->promises & PROMISE_FRAMES;
     bool detects = c->promises & (PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_DETECTS_WRITES);
-    *g = (struct generator){.seed = seed, .host = c->backing == BACKING_HOST};
+    *g = (struct generator){.seed = seed,
+                            .host = c->backing == BACKING_HOST,
+                            .on_machine = c->backing == BACKING_MACHINE,
+                            .machine = target->machine,
+                            .groups = kernel_groups(target)};
+    if (g->groups & SWARM_GROUPS) {
+        add_kernel(g, target, detects);
+        return;
+    }
+    if (target->mode == MODE_ILLEGAL) {
+        add_family(g, 1, detects ? SWARM_HEAP | SWARM_ILLEGAL : SWARM_HEAP);
+        return;
+    }
     /* Interfaces of their own come first: every allocator has the heap's. */
-    if (frames) add_family(g, SWARM_FRAMES);
-    if (brk) add_family(g, SWARM_BREAK);
-    if (maps) add_family(g, SWARM_MAPPINGS);
-    if (!frames) add_family(g, SWARM_HEAP);
-    if (!detects) return;
-    add_family(g, SWARM_HEAP | SWARM_ILLEGAL);
+    if (frames) add_family(g, 1, SWARM_FRAMES);
+    if (is_offered(target, OP_SBRK)) add_family(g, 1, SWARM_BREAK);
+    if (is_offered(target, OP_MMAP)) add_family(g, 1, SWARM_MAPPINGS);
+    if (!frames) add_family(g, 1, SWARM_HEAP);
+    if (!detects || target->mode == MODE_LEGAL) return;
+    add_family(g, 1, SWARM_HEAP | SWARM_ILLEGAL);
     /* Errors are one program in eight, and with the profile every second one. */
-    while (g->family_count < (target->illegal ? 2u : sizeof g->families)) add_family(g, SWARM_HEAP);
+    while (g->family_count < (target->illegal ? 2u : 8u)) add_family(g, 1, SWARM_HEAP);
+}
+
+/* The nibble that stands for the machine asked for, or for any. */
+static unsigned machine_nibble(const struct generator *g, unsigned nibble)
+{
+    while (g->machine && swarm_machines[nibble] + 1u != g->machine) nibble = (nibble + 1) % 16;
+    return nibble;
 }
 
 size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char *bytes)
@@ -48,6 +98,13 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
         memcpy(bytes + at, &word, sizeof word);
     }
     bytes[0] = family;
+    if ((family & ~SWARM_ILLEGAL) == SWARM_FAMILIES) {
+        memcpy(bytes, SWARM_KERNEL, 4);
+        bytes[0] |= family & SWARM_ILLEGAL;
+        bytes[4] = g->groups;
+        bytes[6] = (unsigned char)((bytes[6] & 0xf0) | machine_nibble(g, bytes[6] & 15));
+        return length;
+    }
     /* The course that counts a free's instructions is rare, because each costs a trap, and needs a heap of some size: it
      * comes at fixed places, the first of them early. */
     if (!g->host && index % COUNTED_EVERY == COUNTED_FIRST) {
@@ -66,5 +123,8 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
 void generator_program(const struct generator *g, uint64_t index, struct program *p)
 {
     unsigned char bytes[GENERATOR_BYTES_MAX];
-    program_decode(p, bytes, generator_bytes(g, index, bytes));
+    size_t length = generator_bytes(g, index, bytes);
+    program_decode(p, bytes, length);
+    if (g->on_machine && (bytes[0] & ~SWARM_ILLEGAL) < SWARM_FAMILIES)
+        p->heap.machine = swarm_machines[machine_nibble(g, bytes[11] & 15)];
 }

@@ -1,7 +1,7 @@
 /* generator.h: the engine that needs nothing but a C compiler: random bytes through the swarm decoder.
  *
- * Program number i of a run depends on the seed and on i alone, never on the programs before it, the time or the
- * machine. What it makes is bytes, so every program of a run is a corpus file too.
+ * Program number i of a run depends on the target, the seed and on i alone, never on the programs before it, the time or
+ * the machine.
  */
 #ifndef GENERATOR_H
 #define GENERATOR_H
@@ -19,9 +19,12 @@
 /* What a target offers, worked out once. */
 struct generator {
     uint64_t seed;
-    uint8_t families[8]; /* values of byte 0, as often as they weigh */
+    uint8_t families[16]; /* values of byte 0, as often as they weigh; SWARM_FAMILIES stands for the kernel group */
     unsigned family_count;
-    bool host; /* the heap has no size of its own */
+    uint8_t groups;   /* enum swarm_group: what of the kernel group is offered */
+    bool host;        /* the heap has no size of its own */
+    bool on_machine;  /* the heap is on one */
+    unsigned machine; /* target.machine */
 };
 
 void generator_init(struct generator *g, const struct target *target, uint64_t seed);
@@ -29,7 +32,7 @@ void generator_init(struct generator *g, const struct target *target, uint64_t s
 /* Writes the bytes of program `index`; returns their number, at most GENERATOR_BYTES_MAX. */
 size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char *bytes);
 
-/* ... decoded. */
+/* ... decoded; the heap family, whose bytes say nothing of machines, runs on one of them too if the target does. */
 void generator_program(const struct generator *g, uint64_t index, struct program *p);
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "options.h"
 
+#include "machine.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -60,10 +62,14 @@ static const struct verb *find_verb(const char *name)
 
 enum value { FLAG, SECONDS, COUNT, WIDE, BYTES, TEXT, CHOICE };
 
-static const char *const formats[] = {"text", "json", "junit", "sarif", NULL}; /* enum report_format */
-static const char *const shapes[] = {"text", "c", "html", NULL};               /* enum show_as */
+static const char *const formats[] = {"text", "json", "junit", "sarif", NULL};    /* enum report_format */
+static const char *const shapes[] = {"text", "c", "html", NULL};                  /* enum show_as */
+static const char *const modes[] = {"both", "legal", "illegal", NULL};            /* enum target_mode */
+static const char *const machines[] = {"all", "s64", "s4", "sodd", "smap", NULL}; /* target.machine */
 _Static_assert(FORMAT_JSON == 1 && FORMAT_SARIF == 3 && SHOW_HTML == 2, "choices are in the order of their enum");
 _Static_assert(sizeof(enum report_format) == sizeof(unsigned) && sizeof(enum show_as) == sizeof(unsigned), "CHOICE");
+_Static_assert(MODE_ILLEGAL == 2 && sizeof(enum target_mode) == sizeof(unsigned), "CHOICE");
+_Static_assert(MACHINE_S64 == 0 && MACHINE_SMAP == 3 && MACHINE_CONFIGS == 4, "likewise");
 
 #define KIB 1024.0
 #define MIB (KIB * KIB)
@@ -89,6 +95,10 @@ static const struct option_row {
     {"prefix", 0, TEXT, "P", TO(prefix), RUNS, 0, 0, NULL, "a library's malloc is called P followed by malloc"},
     {"profile", 0, TEXT, "NAME", TO(profile), RUNS & ~BENCH, 0, 0, NULL,
      "what else the allocator promises: words joined by commas"},
+    {"machine", 0, CHOICE, "NAME", TO(machine), CHECK, 0, 0, machines,
+     "simulated machine of the kernel families: s64, s4, sodd, smap (all)"},
+    {"mode", 0, CHOICE, "MODE", TO(mode), CHECK, 0, 0, modes,
+     "legal or illegal: without or with contract errors (both)"},
     {"max-size", 0, BYTES, "BYTES", TO(max_size), RUNS, 1, 64 * GIB, NULL,
      "largest request that is filled (1G); suffixes K, M, G"},
     {"memory", 0, BYTES, "BYTES", TO(memory), RUNS, MIB, 1024 * GIB, NULL, "what a worker may use (1G)"},

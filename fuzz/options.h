@@ -15,6 +15,7 @@
 #define OPTIONS_H
 
 #include "report.h"
+#include "target.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +43,8 @@ struct options {
     const char *output;  /* file to write; NULL: none given */
     enum report_format format;
     enum show_as as;
+    enum target_mode mode;
+    unsigned machine; /* as target.machine */
     bool quiet;
     bool names;    /* list: names only */
     bool canaries; /* list: the broken ones */

@@ -12,6 +12,7 @@
 #include "offered.h"
 #include "probe.h"
 #include "profile.h"
+#include "program.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -202,6 +203,24 @@ int target_resolve(struct target *t, const char *spec, const char *prefix, const
     if ((ops ? resolve_builtin(t, ops, error, size) : resolve_library(t, error, size)) != 0) return -1;
     if (profile_apply(t, profile, error, size) != 0) return -1;
     offered_illegal(t->offered, t->contract.promises);
+    return 0;
+}
+
+int target_narrow(struct target *t, enum target_mode mode, unsigned machine, char *error, size_t size)
+{
+    const unsigned detects = PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_DETECTS_WRITES;
+    const bool misuse = t->offered[OP_MISUSE / 32] >> OP_MISUSE % 32 & 1;
+    t->mode = mode;
+    t->machine = machine;
+    if (machine && t->contract.backing != BACKING_MACHINE) {
+        snprintf(error, size, "--machine: %s runs on no simulated machine", t->name);
+        return -1;
+    }
+    if (mode == MODE_ILLEGAL && !misuse && !(t->contract.promises & detects)) {
+        snprintf(error, size,
+                 "--mode: 'illegal' needs an allocator that promises to report contract errors; %s does not", t->name);
+        return -1;
+    }
     return 0;
 }
 

@@ -15,6 +15,13 @@ enum target_kind {
     TARGET_VTABLE,  /* a library that exports assay_allocator */
 };
 
+/* Which programs are made for it. */
+enum target_mode {
+    MODE_BOTH,    /* legal ones and, where it promises to report them, contract errors */
+    MODE_LEGAL,   /* no contract errors */
+    MODE_ILLEGAL, /* contract errors in every program */
+};
+
 struct target {
     char name[256];  /* as given: what replay commands and reports say */
     char path[4096]; /* absolute; empty for built-ins */
@@ -22,6 +29,8 @@ struct target {
     enum target_kind kind;
     bool preload;                   /* cannot be opened late (static TLS): loaded with LD_PRELOAD */
     bool illegal;                   /* profile bit: contract errors are generated too */
+    enum target_mode mode;          /* set by target_narrow */
+    unsigned machine;               /* likewise; 0: all of them, else enum machine_config + 1 */
     const struct alloc_ops *ops;    /* built-ins; otherwise what target_open made, in the worker only */
     struct alloc_contract contract; /* as the profile has changed it */
     unsigned offered[4];            /* bit k of word k/32: the operation `enum op_kind` k is offered */
@@ -32,6 +41,10 @@ struct target {
  * lists the words. */
 int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error,
                    size_t size);
+
+/* Narrows what programs are made for it. 0; or -1 with `error` if it runs on no machine, or promises to report no contract
+ * error. */
+int target_narrow(struct target *t, enum target_mode mode, unsigned machine, char *error, size_t size);
 
 /* In the worker process: makes t->ops usable. 0, or -1 with `error`. */
 int target_open(struct target *t, char *error, size_t size);

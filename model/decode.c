@@ -6,8 +6,8 @@
  * their place in the live set, which the decoder follows as if every request were granted; so a byte changed in one
  * operation leaves the others standing.
  */
+#include "decode_live.h"
 #include "encode.h"
-#include "program.h"
 
 #include <string.h>
 
@@ -15,95 +15,35 @@ struct swarm {
     struct program *p;
     const unsigned char *head;
     uint8_t table[64]; /* operation kinds, as often as they weigh */
-    uint16_t fresh;    /* slots below were used */
-    uint16_t live;     /* how many are live */
-    uint16_t spare;    /* how many slots wait in `spares` to be used again */
-    uint16_t newest, oldest;
-    uint64_t bytes;               /* about what the live blocks take */
-    uint16_t list[PROGRAM_SLOTS]; /* live slots, in no order */
-    uint16_t at[PROGRAM_SLOTS];   /* where in `list` a live slot stands, + 1; 0: not live (of slots below fresh) */
-    uint16_t newer[PROGRAM_SLOTS], older[PROGRAM_SLOTS];
+    struct live_set live;
+    uint16_t spare; /* how many slots wait in `spares` to be used again */
     uint16_t spares[PROGRAM_SLOTS];
-    uint32_t size[PROGRAM_SLOTS]; /* about, of live slots */
 };
-
-#define NO_SLOT UINT16_MAX
-#define SLOTS_USED (PROGRAM_SLOTS - 1u)
-
-/* ---- The live set, as if every request were granted ------------------------------------------------------------------ */
-
-static void born(struct swarm *s, uint16_t slot, uint32_t size)
-{
-    s->size[slot] = size;
-    s->bytes += size;
-    s->list[s->live++] = slot;
-    s->at[slot] = s->live;
-    s->older[slot] = s->newest;
-    s->newer[slot] = NO_SLOT;
-    if (s->newest != NO_SLOT) s->newer[s->newest] = slot;
-    else s->oldest = slot;
-    s->newest = slot;
-}
 
 static void died(struct swarm *s, uint16_t slot)
 {
-    uint16_t last = s->list[--s->live], hole = (uint16_t)(s->at[slot] - 1), newer = s->newer[slot],
-             older = s->older[slot];
-    s->bytes -= s->size[slot];
-    s->list[hole] = last;
-    s->at[last] = (uint16_t)(hole + 1);
-    s->at[slot] = 0;
-    if (newer != NO_SLOT) s->older[newer] = older;
-    else s->newest = older;
-    if (older != NO_SLOT) s->newer[older] = newer;
-    else s->oldest = newer;
+    live_died(&s->live, slot);
     s->spares[s->spare++] = slot;
 }
 
-static bool is_live(const struct swarm *s, unsigned slot) { return slot < s->fresh && s->at[slot]; }
-
-static uint16_t new_slot(struct swarm *s)
-{
-    if (s->spare) return s->spares[--s->spare];
-    if (s->fresh >= SLOTS_USED) return NO_SLOT;
-    s->at[s->fresh] = 0;
-    return s->fresh++;
-}
-
-enum free_policy { FREE_ANY, FREE_NEWEST, FREE_OLDEST, FREE_SECOND };
-
-static uint16_t some_live(const struct swarm *s, unsigned choice) { return s->list[choice % s->live]; }
+static uint16_t new_slot(struct swarm *s) { return s->spare ? s->spares[--s->spare] : live_fresh(&s->live, 1); }
 
 static uint16_t victim(const struct swarm *s, unsigned choice)
 {
-    switch ((enum free_policy)(s->head[3] & 3)) {
-    case FREE_NEWEST: return s->newest;
-    case FREE_OLDEST: return s->oldest;
-    case FREE_SECOND: return s->older[s->newest] == NO_SLOT || choice & 0x80 ? s->newest : s->older[s->newest];
-    default: return some_live(s, choice);
-    }
+    return live_victim(&s->live, (enum free_policy)(s->head[3] & 3), choice);
 }
 
 /* ---- Sizes ------------------------------------------------------------------------------------------------------------ */
 
-struct size {
-    uint8_t kind;
-    uint16_t ref;
-    uint64_t v;
-};
-
-static struct size literal(uint64_t v) { return (struct size){.kind = SIZE_LITERAL, .v = v}; }
-
-/* Sizes at which arithmetic goes wrong: where widths end, where a header makes them wrap. */
-static struct size extreme(unsigned x, unsigned y)
+struct size size_extreme(unsigned x, unsigned y)
 {
     switch (x % 8) {
     case 0:
     case 1: return (struct size){.kind = SIZE_TOP, .v = y % 300};
     case 2: return (struct size){.kind = SIZE_HALF, .v = (uint64_t)((int64_t)(y % 64) - 32)};
-    case 3: return literal((UINT64_C(1) << 32) + y % 64 - 32);
-    case 4: return literal((UINT64_C(1) << 31) + y % 64 - 32);
-    case 5: return literal((UINT64_C(1) << (16 + y % (y & 64 ? 46 : 14))) + y / 46 - 2);
+    case 3: return size_literal((UINT64_C(1) << 32) + y % 64 - 32);
+    case 4: return size_literal((UINT64_C(1) << 31) + y % 64 - 32);
+    case 5: return size_literal((UINT64_C(1) << (16 + y % (y & 64 ? 46 : 14))) + y / 46 - 2);
     case 6: return (struct size){.kind = SIZE_HEAP, .v = (uint64_t)((int64_t)(y % 128) - 96)};
     default: return (struct size){.kind = SIZE_TOP, .v = (uint64_t)(y % 16) << 12};
     }
@@ -130,20 +70,20 @@ static struct size size_of(const struct swarm *s, unsigned x, unsigned y)
     bool small = s->p->heap.size < SMALL_HEAP;
     unsigned page = small ? 512 : 4096;
     if (palette == SIZES_ANY) palette = y % SIZES_ANY;
-    if (x >= 0xfd && x != 0xfe) return extreme(y, y * 37 + s->head[5]);
-    if (x == 0xfe) return literal(y & 3);
+    if (x >= 0xfd && x != 0xfe) return size_extreme(y, y * 37 + s->head[5]);
+    if (x == 0xfe) return size_literal(y & 3);
     switch ((enum palette)palette) {
-    case SIZES_CLASS: return literal((uint64_t)(s->head[5] & 63) * 8 + (y & 1 ? x % 8 : 0) + 1);
-    case SIZES_POWERS: return literal((UINT64_C(1) << (3 + x % (small ? 8 : 11))) + y % 8 - 4);
-    case SIZES_PAGE: return literal(v % page + ((y & 0x10) ? page * (s->head[5] & 3) : 1));
+    case SIZES_CLASS: return size_literal((uint64_t)(s->head[5] & 63) * 8 + (y & 1 ? x % 8 : 0) + 1);
+    case SIZES_POWERS: return size_literal((UINT64_C(1) << (3 + x % (small ? 8 : 11))) + y % 8 - 4);
+    case SIZES_PAGE: return size_literal(v % page + ((y & 0x10) ? page * (s->head[5] & 3) : 1));
     case SIZES_SHARE:
         if (x < 16) return (struct size){.kind = SIZE_HEAP, .v = (uint64_t) - (int64_t)(v >> 4)};
-        return literal((s->p->heap.size >> (1 + x % 7)) + y % 64);
+        return size_literal((s->p->heap.size >> (1 + x % 7)) + y % 64);
     case SIZES_BORDER:
-        if (!s->live || x < 24) return (struct size){.kind = SIZE_SEEN, .v = (uint64_t)((int64_t)(y % 64) - 32)};
-        return (struct size){.kind = SIZE_USABLE, .ref = some_live(s, x), .v = (uint64_t)((int64_t)(y % 5) - 2)};
-    case SIZES_WIDE: return literal((v & ((1u << (1 + x % (small ? 10 : 16))) - 1)) + 1);
-    default: return literal((x & 127) + 1);
+        if (!s->live.count || x < 24) return (struct size){.kind = SIZE_SEEN, .v = (uint64_t)((int64_t)(y % 64) - 32)};
+        return (struct size){.kind = SIZE_USABLE, .ref = live_some(&s->live, x), .v = (uint64_t)((int64_t)(y % 5) - 2)};
+    case SIZES_WIDE: return size_literal((v & ((1u << (1 + x % (small ? 10 : 16))) - 1)) + 1);
+    default: return size_literal((x & 127) + 1);
     }
 }
 
@@ -154,13 +94,6 @@ static struct op *append(struct swarm *s, enum op_kind kind, unsigned slot)
     struct op *op = &s->p->ops[s->p->op_count++];
     *op = (struct op){.kind = (uint8_t)kind, .slot = (uint16_t)slot, .count = 1};
     return op;
-}
-
-static void set_a(struct op *op, struct size n)
-{
-    op->a_kind = n.kind;
-    op->a = n.v;
-    op->ref = n.ref;
 }
 
 static uint64_t alignment(const struct swarm *s, unsigned x, unsigned y)
@@ -187,21 +120,19 @@ static uint32_t guess(const struct swarm *s, struct size n)
 static struct op *allocate(struct swarm *s, enum op_kind kind, unsigned count, struct size n, unsigned y)
 {
     uint32_t each = guess(s, n);
-    uint64_t room = each && s->p->heap.size > s->bytes ? (s->p->heap.size - s->bytes) / each : 0;
+    uint64_t room = each && s->p->heap.size > s->live.bytes ? (s->p->heap.size - s->live.bytes) / each : 0;
     if (count > room + 4) count = (unsigned)room + 4;
-    bool run = count > 1 && s->fresh + count < SLOTS_USED;
-    uint16_t slot = run ? s->fresh : new_slot(s);
+    bool run = count > 1 && s->live.fresh + count < SLOTS_USED;
+    uint16_t slot = run ? live_fresh(&s->live, count) : new_slot(s);
     if (slot == NO_SLOT) return NULL;
     struct op *op = append(s, kind, slot);
-    set_a(op, n);
+    size_set_a(op, n);
     if (run) {
         op->count = (uint16_t)count;
         op->stride = 1;
         op->step = y & 0x80 && n.kind == SIZE_LITERAL && n.v < 65536 ? (int32_t)(y & 15) : 0;
-        s->fresh = (uint16_t)(s->fresh + count);
-        for (unsigned i = 0; i < count; i++) s->at[slot + i] = 0;
     }
-    for (unsigned i = 0; i < op->count; i++) born(s, (uint16_t)(slot + i), each);
+    for (unsigned i = 0; i < op->count; i++) live_born(&s->live, (uint16_t)(slot + i), each);
     return op;
 }
 
@@ -212,8 +143,8 @@ static void free_run(struct swarm *s, uint16_t slot, unsigned count, unsigned y)
     op->stride = (int16_t)stride;
     for (op->count = 0; op->count < count; op->count++) {
         int at = slot + op->count * stride;
-        if (at < 0 || at >= s->fresh) break;
-        if (is_live(s, (unsigned)at)) died(s, (uint16_t)at);
+        if (at < 0 || at >= s->live.fresh) break;
+        if (live_is(&s->live, (unsigned)at)) died(s, (uint16_t)at);
     }
     if (op->count <= 1) {
         op->count = 1;
@@ -230,7 +161,7 @@ static unsigned run_length(const struct swarm *s, unsigned x)
 
 static void take(struct swarm *s, enum op_kind kind, unsigned slot) { append(s, kind, slot); }
 
-static void products(struct op *op, unsigned x, unsigned y)
+void size_set_products(struct op *op, unsigned x, unsigned y)
 {
     /* Two factors whose product wraps, or is near it; 32-bit machines see the lower halves. */
     static const uint64_t factors[][2] = {{UINT64_C(1) << 32, UINT64_C(1) << 32},
@@ -263,13 +194,14 @@ static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
     unsigned count = b[0] >= 0xc0 ? run_length(s, b[1]) : 1;
     struct op *op;
     /* With the heap full, three of four allocations are frees instead. */
-    if (s->bytes > s->p->heap.size + s->p->heap.size / 8 && s->live && (b[3] & 3) && allocates(kind)) kind = OP_FREE;
+    if (s->live.bytes > s->p->heap.size + s->p->heap.size / 8 && s->live.count && (b[3] & 3) && allocates(kind))
+        kind = OP_FREE;
     switch (kind) {
     case OP_CALLOC:
         if (!(op = allocate(s, kind, 1, size_of(s, b[2], b[3]), b[3]))) return;
         op->b = 1;
         if (b[1] >= 0xe0) {
-            products(op, b[1], b[2]);
+            size_set_products(op, b[1], b[2]);
         } else if (op->a_kind == SIZE_LITERAL && b[1] & 7) {
             op->b = 1 + (b[1] & 7);
             op->a = op->a / op->b + 1;
@@ -280,15 +212,15 @@ static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
     case OP_MEMALIGN:
         if (!(op = allocate(s, kind, b[0] >= 0xf0 ? count : 1, size_of(s, b[2], b[3]), b[3]))) return;
         op->b = alignment(s, b[1], b[2]);
-        if ((b[3] & 0x60) == 0x60) set_a(op, literal(op->b));
+        if ((b[3] & 0x60) == 0x60) size_set_a(op, size_literal(op->b));
         return;
     case OP_REALLOC:
     case OP_REALLOCARRAY:
-        if (!s->live || b[1] == 0xff) { /* of NULL */
+        if (!s->live.count || b[1] == 0xff) { /* of NULL */
             if (!(op = allocate(s, kind, 1, size_of(s, b[2], b[3]), 0))) return;
         } else {
-            op = append(s, kind, some_live(s, b[1]));
-            set_a(op, (b[0] ^ b[1]) % 16 == 15 ? extreme(b[2], b[3]) : size_of(s, b[2], b[3]));
+            op = append(s, kind, live_some(&s->live, b[1]));
+            size_set_a(op, (b[0] ^ b[1]) % 16 == 15 ? size_extreme(b[2], b[3]) : size_of(s, b[2], b[3]));
             if (count > 1 && op->a_kind == SIZE_LITERAL &&
                 op->a < 65536) { /* a ladder: the same block again and again */
                 op->count = (uint16_t)count;
@@ -300,13 +232,13 @@ static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
         if (kind == OP_REALLOCARRAY && b[2] >= 0xf0) {
             op->count = 1;
             op->step = 0;
-            products(op, b[2], b[3]);
+            size_set_products(op, b[2], b[3]);
         }
         return;
     case OP_FREE:
     case OP_FREE_SIZED:
     case OP_FREE_ALIGNED_SIZED:
-        if (!s->live) break;
+        if (!s->live.count) break;
         if (count > 1) {
             free_run(s, victim(s, b[1]), run_length(s, b[2]), b[3]);
             return;
@@ -316,8 +248,8 @@ static void heap_op(struct swarm *s, enum op_kind kind, const unsigned char *b)
         return;
     case OP_WRITE:
     case OP_USABLE_SIZE:
-        if (!s->live) break;
-        take(s, kind, some_live(s, b[1]));
+        if (!s->live.count) break;
+        take(s, kind, live_some(&s->live, b[1]));
         return;
     case OP_FREE_NULL:
     case OP_CHECK: take(s, kind, 0); return;
@@ -346,7 +278,9 @@ static void illegal_op(struct swarm *s, const unsigned char *b)
                                          OP_WRITE_AFTER_FREE};
     enum op_kind kind = kinds[b[3] % 5];
     bool dead = kind == OP_DOUBLE_FREE || kind == OP_WRITE_AFTER_FREE;
-    unsigned slot = dead && s->spare ? s->spares[s->spare - 1 - b[1] % s->spare] : s->live ? some_live(s, b[1]) : 0;
+    unsigned slot = dead && s->spare ? s->spares[s->spare - 1 - b[1] % s->spare]
+                    : s->live.count  ? live_some(&s->live, b[1])
+                                     : 0;
     struct op *op = append(s, kind, kind == OP_FOREIGN_FREE ? 0 : slot);
     if (kind == OP_INTERIOR_FREE || kind == OP_WRONG_SIZE_FREE) op->a = 1 + (b[2] & 3 ? b[2] / 4 * 8 : b[2]);
 }
@@ -373,11 +307,11 @@ static void break_op(struct swarm *s, const unsigned char *b)
     struct op *op = append(s, b[0] % 4 == 3 ? OP_BRK : OP_SBRK, 0);
     if (op->kind == OP_BRK) {
         op->a = b[3] & 1 ? v % (unsigned)(s->p->heap.size < 65536 ? s->p->heap.size + 1 : 65536) : v;
-        if (b[0] >= 0xf0) set_a(op, extreme(b[2], v));
+        if (b[0] >= 0xf0) size_set_a(op, size_extreme(b[2], v));
     } else {
         op->a = (uint64_t)((int64_t)(v % (b[3] & 1 ? 256 : 8192)) * (b[3] & 2 ? -1 : 1));
         if (b[0] % 8 == 0) op->a = 0;
-        if (b[0] >= 0xf0) set_a(op, extreme(b[2], v));
+        if (b[0] >= 0xf0) size_set_a(op, size_extreme(b[2], v));
     }
 }
 
@@ -499,14 +433,17 @@ void program_decode(struct program *p, const void *bytes, size_t length)
         program_decode_literal(p, bytes, length);
         return;
     }
+    if (length >= 4 && (char)(b[0] & ~SWARM_ILLEGAL) == SWARM_KERNEL[0] && memcmp(b + 1, &SWARM_KERNEL[1], 3) == 0) {
+        program_decode_kernel(p, b, length);
+        return;
+    }
     unsigned char head[SWARM_HEAD_BYTES] = {0};
     if (length) memcpy(head, b, length < sizeof head ? length : sizeof head);
     struct swarm s;
     s.p = p;
     s.head = head;
-    s.fresh = s.live = s.spare = 0;
-    s.bytes = 0;
-    s.newest = s.oldest = NO_SLOT;
+    s.spare = 0;
+    live_init(&s.live);
     program_clear(p);
     read_head(&s);
     fill_table(&s);

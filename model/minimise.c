@@ -2,6 +2,8 @@
  * what removes most comes first. */
 #include "minimise.h"
 
+#include "kernel.h"
+
 #include <string.h>
 #include <sys/mman.h>
 
@@ -107,6 +109,22 @@ static enum op_kind plainer(enum op_kind kind)
     case OP_REALLOCARRAY: return OP_REALLOC;
     case OP_FREE_SIZED:
     case OP_FREE_ALIGNED_SIZED: return OP_FREE;
+    case OP_GET_ZEROED_PAGE: return OP_GET_FREE_PAGES;
+    case OP_GET_FREE_PAGES: return OP_ALLOC_PAGES;
+    case OP_CACHE_ZALLOC: return OP_CACHE_ALLOC;
+    case OP_KZALLOC:
+    case OP_KCALLOC:
+    case OP_KMALLOC_ARRAY:
+    case OP_KREALLOC: return OP_KMALLOC;
+    case OP_KREALLOC_ARRAY: return OP_KREALLOC;
+    case OP_KFREE_SENSITIVE: return OP_KFREE;
+    case OP_VZALLOC:
+    case OP_VMALLOC_USER:
+    case OP_VMALLOC_GFP:
+    case OP_VREALLOC: return OP_VMALLOC;
+    case OP_VFREE_ATOMIC: return OP_VFREE;
+    case OP_KVCALLOC:
+    case OP_KVREALLOC: return OP_KVMALLOC;
     default: return kind;
     }
 }
@@ -123,6 +141,50 @@ static bool evaluated(const struct shrink *s, uint32_t i, uint64_t *a)
     return false;
 }
 
+static bool packs(enum op_kind kind) { return kind == OP_CACHE_CREATE || kind == OP_POOL_CREATE; }
+
+static bool try_b(struct shrink *s, uint32_t i, uint64_t b)
+{
+    edit(s, i)->b = b;
+    return try(s);
+}
+
+/* What b packs, of a cache or a pool: one part after the other goes, and what is left is halved. */
+static bool simpler_arguments(struct shrink *s, uint32_t i)
+{
+    const uint64_t *b = &s->best->ops[i].b;
+    bool any = false;
+    if (s->best->ops[i].kind == OP_POOL_CREATE) {
+        any |= try_b(s, i, PROGRAM_POOL_ARGS(PROGRAM_POOL_KIND(*b), 1, PROGRAM_POOL_SIZE(*b)));
+        return any | try_b(s, i, PROGRAM_POOL_ARGS(POOL_KMALLOC, PROGRAM_POOL_MIN(*b), 64));
+    }
+    any |= try_b(s, i, *b & ~PROGRAM_CACHE_ARGS(0, 0, 0, true));
+    any |= try_b(s, i, *b & ~PROGRAM_CACHE_ARGS(0, UINT16_MAX, 0, false));
+    for (unsigned flag = 1; flag & CACHE_FLAGS; flag *= 2)
+        any |= try_b(s, i, *b & ~PROGRAM_CACHE_ARGS(0, 0, flag, false));
+    while (PROGRAM_CACHE_SIZE(*b) > 8 && try_b(s, i, *b - PROGRAM_CACHE_SIZE(*b) / 2)) any = true;
+    return any;
+}
+
+/* The plainest mask, or without the bits that it can do without. */
+static bool simpler_gfp(struct shrink *s, uint32_t i)
+{
+    static const uint32_t plain[] = {GFP_KERNEL, GFP_ATOMIC};
+    const uint32_t *gfp = &s->best->ops[i].gfp;
+    bool any = false;
+    for (unsigned k = 0; k < sizeof plain / sizeof *plain; k++) {
+        if (*gfp == plain[k]) return any;
+        edit(s, i)->gfp = plain[k];
+        if (try(s)) return true;
+    }
+    for (uint32_t bit = 1; bit < GFP_BITS && !spent(s); bit *= 2) {
+        if (!(*gfp & bit & ~(uint32_t)GFP_KERNEL)) continue;
+        edit(s, i)->gfp &= ~bit;
+        any |= try(s);
+    }
+    return any;
+}
+
 static bool simpler_sizes(struct shrink *s, uint32_t i)
 {
     struct op *op = &s->best->ops[i];
@@ -134,12 +196,14 @@ static bool simpler_sizes(struct shrink *s, uint32_t i)
         e->a = a;
         any |= try(s);
     }
-    if (op->step) {
+    if (op_step(op)) {
         edit(s, i)->step = 0;
         any |= try(s);
     }
     if (op->a_kind == SIZE_LITERAL || op->a_kind == SIZE_TOP) any |= lower(s, i, op->a, 0, set_a);
-    if (op->b_kind == SIZE_LITERAL && op->b > 1) {
+    if (packs(op->kind)) {
+        any |= simpler_arguments(s, i);
+    } else if (op->b_kind == SIZE_LITERAL && op->b > 1) {
         /* An alignment stays a power of two; anything else shrinks like a size. */
         bool power = !(op->b & (op->b - 1));
         for (uint64_t b = 1; power && b < op->b && !spent(s); b *= 2) {
@@ -180,6 +244,7 @@ static bool simpler_ops(struct shrink *s)
             any |= try(s);
         }
         any |= simpler_sizes(s, i);
+        if (op->kind >= OP_KERNEL_FIRST && op->gfp) any |= simpler_gfp(s, i);
     }
     return any;
 }
@@ -207,6 +272,13 @@ static bool lower_slots(struct shrink *s)
 
 /* ---- Plainer heap --------------------------------------------------------------------------------------------------------- */
 
+static bool asks_kernel(const struct program *p)
+{
+    for (uint32_t i = 0; i < p->op_count; i++)
+        if (p->ops[i].kind >= OP_KERNEL_FIRST) return true;
+    return false;
+}
+
 static bool plainer_heap(struct shrink *s)
 {
     bool any = false;
@@ -218,6 +290,10 @@ static bool plainer_heap(struct shrink *s)
     any |= TRY_FIELD(place, PLACE_HIGH);
     any |= TRY_FIELD(dirty, DIRTY_ZERO);
     any |= TRY_FIELD(seed, 0);
+    any |= TRY_FIELD(scatter, 0);
+    /* What shows on 64 frames is seen at a glance; but only the kernel group looks at the machine. */
+    if (asks_kernel(s->best) && s->best->heap.machine != MACHINE_S4) any |= TRY_FIELD(machine, MACHINE_S4);
+    if (!asks_kernel(s->best) || s->best->heap.machine != MACHINE_S4) any |= TRY_FIELD(machine, MACHINE_S64);
     if (s->best->heap.size > HEAP_SIZE_DEFAULT) any |= TRY_FIELD(size, HEAP_SIZE_DEFAULT);
     for (uint64_t size = 64; size < s->best->heap.size && !spent(s); size *= 2)
         if (TRY_FIELD(size, size)) {

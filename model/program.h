@@ -279,6 +279,20 @@ enum swarm_family { SWARM_HEAP, SWARM_FRAMES, SWARM_BREAK, SWARM_MAPPINGS, SWARM
 #define SWARM_HEAD_BYTES 16u
 #define SWARM_OP_BYTES 4u
 
+/* Swarm bytes for the kernel group begin with this; SWARM_ILLEGAL may be set in the first of them. The head's byte 4 says
+ * what a target offers, and the lower half of byte 6 picks one of swarm_machines. */
+#define SWARM_KERNEL "asyk"
+enum swarm_group {
+    SWARM_PAGES = 1 << 0,
+    SWARM_CACHES = 1 << 1,
+    SWARM_KMALLOC = 1 << 2,
+    SWARM_VMALLOC = 1 << 3,
+    SWARM_POOLS = 1 << 4,
+    SWARM_GROUPS = (1 << 5) - 1,
+    SWARM_KFREE_CACHED = 1 << 6, /* kfree of a cache's object is legal */
+};
+extern const uint8_t swarm_machines[16]; /* enum machine_config */
+
 /* ---- Text -------------------------------------------------------------------------------------------------------- */
 
 struct parse_error {

@@ -2,6 +2,8 @@
  * tries allowed. */
 #include "minimise.h"
 
+#include "kernel.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -259,6 +261,56 @@ static void the_user_may_stop_it(void **state)
     }
 }
 
+static bool only_a_free_null(const struct program *p, struct verdict *v)
+{
+    v->op = 0;
+    return p->op_count > 0 && p->ops[0].kind == OP_FREE_NULL;
+}
+
+/* An object of a poisoned cache, taken under a mask that may wake kswapd. */
+static bool poisoned_object(const struct program *p, struct verdict *v)
+{
+    bool poisoned[PROGRAM_CACHES] = {false};
+    for (uint32_t i = 0; i < p->op_count; i++) {
+        const struct op *op = &p->ops[i];
+        v->op = i;
+        if (op->kind == OP_CACHE_CREATE && PROGRAM_CACHE_FLAGS(op->b) & CACHE_POISON) poisoned[op->a] = true;
+        if ((op->kind == OP_CACHE_ALLOC || op->kind == OP_CACHE_ZALLOC) && op->gfp & GFP_BIT_KSWAPD && poisoned[op->a])
+            return true;
+    }
+    return false;
+}
+
+static void kernel_programs_lose_flags_masks_and_machine(void **state)
+{
+    (void)state;
+    struct wanted w = {.fails = poisoned_object};
+    struct verdict v = {.op = 4};
+    const uint64_t args = PROGRAM_CACHE_ARGS(1000, 64, CACHE_POISON | CACHE_RED_ZONE | CACHE_HWCACHE_ALIGN, true);
+    program_clear(&program);
+    put(&program, 0, (struct op){.kind = OP_KMALLOC, .count = 9, .stride = 1, .a = 100, .gfp = GFP_KERNEL});
+    put(&program, 1, (struct op){.kind = OP_CONTEXT, .count = 1, .a = CONTEXT_SOFTIRQ});
+    put(&program, 2, (struct op){.kind = OP_CACHE_CREATE, .count = 1, .a = 0, .b = args});
+    put(&program, 3, (struct op){.kind = OP_POOL_CREATE, .count = 1, .b = PROGRAM_POOL_ARGS(POOL_PAGES, 9, 1)});
+    put(&program, 4, (struct op){.kind = OP_CACHE_ZALLOC, .slot = 40, .count = 1, .gfp = GFP_ATOMIC | GFP_BIT_NOWARN});
+    program.op_count = 5;
+    program.heap.machine = MACHINE_SODD;
+    program.heap.scatter = 1;
+    shrink(&program, &w, TRIES, &v);
+    assert_int_equal(program.op_count, 2);
+    assert_int_equal(program.ops[0].b, PROGRAM_CACHE_ARGS(8, 0, CACHE_POISON, false));
+    assert_int_equal(program.ops[1].kind, OP_CACHE_ALLOC);
+    assert_int_equal(program.ops[1].gfp, GFP_KERNEL);
+    assert_true(program.heap.machine == MACHINE_S4 && !program.heap.scatter);
+
+    program.heap.machine = MACHINE_SMAP; /* which nothing of the malloc family looks at */
+    program.ops[0].kind = OP_FREE_NULL;
+    program.op_count = 1;
+    w = (struct wanted){.fails = only_a_free_null};
+    shrink(&program, &w, TRIES, &v);
+    assert_true(program.op_count == 1 && program.heap.machine == MACHINE_S64);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +320,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_shrunk_stays),
         cmocka_unit_test(what_the_failure_needs_of_the_heap_stays),
         cmocka_unit_test(the_same_program_shrinks_to_the_same),
+        cmocka_unit_test(kernel_programs_lose_flags_masks_and_machine),
         cmocka_unit_test(tries_are_bounded),
         cmocka_unit_test(the_user_may_stop_it),
     };

@@ -48,6 +48,7 @@ static void defaults_need_no_thought(void **state)
     assert_null(o.output);
     assert_string_equal(o.out, "assay-out");
     assert_int_equal(o.format, FORMAT_TEXT);
+    assert_true(o.machine == 0 && o.mode == MODE_BOTH);
     assert_false(o.quiet || o.all || o.names || o.no_minimize || o.help || o.version);
 }
 
@@ -71,6 +72,8 @@ static void numbers_up_to_their_bounds(void **state)
     assert_true(o.seed == UINT64_MAX && o.max_size == UINT64_C(64) << 30 && o.jobs == 1024 && o.programs == 16);
     assert_int_equal(parse("assay check x --seconds .5 --max-size 3k"), 0);
     assert_true(o.seconds == 0.5 && o.max_size == 3072);
+    assert_int_equal(parse("assay check x --machine sodd --mode=illegal"), 0);
+    assert_true(o.machine == 3 && o.mode == MODE_ILLEGAL);
 }
 
 static void numbers_that_are_none(void **state)
@@ -109,6 +112,9 @@ static void wrong_options(void **state)
     REFUSED("assay check x --out ~", "--out: the value is empty");
     REFUSED("assay check x --format xml", "--format: 'xml' is not one of text, json, junit or sarif");
     REFUSED("assay show x --as pdf", "--as: 'pdf' is not one of text, c or html");
+    REFUSED("assay check x --machine s65", "--machine: 's65' is not one of all, s64, s4, sodd or smap");
+    REFUSED("assay check x --mode wild", "--mode: 'wild' is not one of both, legal or illegal");
+    REFUSED("assay replay x f --machine s4", "--machine does not apply to 'replay'");
     REFUSED("assay check x --seconds 1 --programs 1", "--seconds and --programs exclude each other");
 }
 
@@ -160,9 +166,10 @@ static void help_and_parser_agree(void **state)
     (void)state;
     static const char *const verbs[] = {"list", "check",  "replay",  "diff", "minimize",
                                         "show", "record", "explore", "bench"};
-    static const char *const options[] = {"seconds",  "programs",    "seed",    "jobs",  "threads", "prefix", "profile",
-                                          "max-size", "memory",      "timeout", "out",   "output",  "format", "as",
-                                          "all",      "no-minimize", "names",   "quiet", "help",    "version"};
+    static const char *const options[] = {"seconds", "programs", "seed",    "jobs",        "threads", "prefix",
+                                          "profile", "max-size", "memory",  "timeout",     "out",     "output",
+                                          "format",  "as",       "all",     "no-minimize", "names",   "quiet",
+                                          "help",    "version",  "machine", "mode"};
     for (size_t v = 0; v < sizeof verbs / sizeof verbs[0]; v++) {
         char *text = NULL, wanted[64], command[64];
         size_t length;
