@@ -146,13 +146,13 @@ void slab_cache_destroy(void *heap, struct kmem_cache *c)
         return;
     }
     if (--c->references) return;
-    slab_drop_empty(h, c);
     delist(h, c);
-    if (c->used) {
+    if (c->used) { /* its frames stay as they are */
         c->life = CACHE_ZOMBIE;
         report_remaining(h, c);
         return;
     }
+    slab_drop_empty(h, c);
     c->life = CACHE_UNUSED;
     c->next = h->unused_caches;
     h->unused_caches = c;
