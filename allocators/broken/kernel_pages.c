@@ -171,7 +171,7 @@ static void lazy_free(void *heap, struct page *page, unsigned order)
     block_list(b, z, pfn, order);
 }
 
-static void never_merges(struct alloc_ops *ops)
+static void buddies_stay_apart(struct alloc_ops *ops)
 {
     ops->check = NULL;
     kernel_rows(ops)->free_page_block = lazy_free;
@@ -358,7 +358,7 @@ const struct canary broken_pages[] = {
     {"largest_split", "B15", "a largest block is split although smaller ones would do", &alloc_buddy, largest_split},
     {"merges_unequal", "B16", "a block is merged with the frames beside it though not all are free", &alloc_buddy,
      merges_unequal},
-    {"never_merges", "B17", "free buddies stay apart", &alloc_buddy, never_merges},
+    {"buddies_stay_apart", "B17", "free buddies stay apart", &alloc_buddy, buddies_stay_apart},
     {"merges_over_borders", "B18", "a free block lies in two zones", &alloc_buddy, merges_over_borders},
     {"highmem_not_zeroed", "B19", "highmem is not cleared", &alloc_buddy, highmem_not_zeroed},
     {"tails_not_zeroed", "B19", "only the first frame is cleared", &alloc_buddy, tails_not_zeroed},
