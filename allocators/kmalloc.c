@@ -29,13 +29,16 @@ static unsigned class_for(const struct kmalloc_heap *h, size_t n)
     return log <= 6 ? log - 3 : log == 7 ? 5 : log - 1;
 }
 
+/* Without a zone for it, memory for DMA is ordinary (B63). */
+static enum kmalloc_type type_for(const struct machine *m, unsigned gfp)
+{
+    if (gfp & GFP_BIT_DMA) return gfp_zone(m, GFP_DMA) == ZONE_DMA ? KMALLOC_DMA : KMALLOC_NORMAL;
+    return gfp & GFP_BIT_RECLAIMABLE ? KMALLOC_RECLAIM : KMALLOC_NORMAL;
+}
+
 static struct kmem_cache *cache_for(struct kmalloc_heap *h, size_t n, unsigned gfp)
 {
-    const struct machine_zone *dma = &h->slabs.buddy.machine->zones[ZONE_DMA];
-    enum kmalloc_type type = KMALLOC_NORMAL; /* without a DMA zone of its own too (B63) */
-    if (gfp & GFP_BIT_DMA && dma->start != dma->end) type = KMALLOC_DMA;
-    else if (gfp & GFP_BIT_RECLAIMABLE && !(gfp & GFP_BIT_DMA)) type = KMALLOC_RECLAIM;
-    return &h->caches[type][class_for(h, n)];
+    return &h->caches[type_for(h->slabs.buddy.machine, gfp)][class_for(h, n)];
 }
 
 static void make_class(struct kmalloc_heap *h, enum kmalloc_type type, unsigned i)

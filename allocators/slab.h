@@ -52,7 +52,7 @@ struct kmem_cache {
     uint32_t inuse;        /* object and right red zone */
     uint32_t pad;          /* left red zone */
     uint32_t stride;       /* from object to object */
-    uint32_t align;        /* effective (B66) */
+    uint32_t align;        /* effective (B66); of merged caches the largest */
     unsigned flags;        /* enum cache_flags */
     unsigned gfp;          /* bits that every request for pages gets: zone, RECLAIMABLE, COMP */
     uint8_t order, order_min, life;

@@ -48,23 +48,28 @@ static bool mergeable(const struct kmem_cache *c)
     return !c->permanent && !c->constructor && !(c->flags & NEVER_MERGED);
 }
 
-/* A cache that can serve these requests too, wasting less than a word on each; NULL if there is none. */
-static struct kmem_cache *find_mergeable(struct slab_heap *h, const struct cache_args *args)
+/* The stride is a multiple of both alignments, and a slab that holds it begins at a multiple of either. */
+static void merge(struct kmem_cache *c, const struct kmem_cache *wanted)
+{
+    c->references++;
+    if (wanted->object_bytes > c->object_bytes) c->object_bytes = wanted->object_bytes;
+    if (wanted->align > c->align) c->align = wanted->align;
+}
+
+/* Merges the cache that is wanted into one that can serve its requests too and wastes less than a word on each; NULL if
+ * there is none. */
+static struct kmem_cache *merged(struct slab_heap *h, const struct cache_args *args)
 {
     struct kmem_cache wanted = {0};
     slab_layout(&wanted, args, &h->buddy);
     if (!mergeable(&wanted)) return NULL;
     for (struct kmem_cache *c = h->first_cache; c; c = c->next)
         if (mergeable(c) && !((c->flags ^ wanted.flags) & MERGED_ALIKE) && c->stride >= wanted.stride &&
-            c->stride - wanted.stride < sizeof(void *) && c->stride % wanted.align == 0)
+            c->stride - wanted.stride < sizeof(void *) && c->stride % wanted.align == 0) {
+            merge(c, &wanted);
             return c;
+        }
     return NULL;
-}
-
-static void merge(struct kmem_cache *c, const struct cache_args *args)
-{
-    c->references++;
-    if (args->size > c->object_bytes) c->object_bytes = (uint32_t)args->size;
 }
 
 /* Arguments that are refused with a message in the log, and those that a caller must not pass (B65). */
@@ -94,11 +99,8 @@ struct kmem_cache *slab_cache_create(void *heap, const struct cache_args *args)
     enum args_fault fault = judge(args);
     if (fault == ARGS_GOOD) {
         if (strchr(args->name, ' ')) machine_event(m, EVENT_WARN, 0, 0, 0);
-        struct kmem_cache *c = find_mergeable(h, args);
-        if (c) {
-            merge(c, args);
-            return c;
-        }
+        struct kmem_cache *c = merged(h, args);
+        if (c) return c;
         c = descriptor(h);
         if (c) {
             slab_cache_enlist(h, c, args);
@@ -146,13 +148,13 @@ void slab_cache_destroy(void *heap, struct kmem_cache *c)
         return;
     }
     if (--c->references) return;
-    slab_drop_empty(h, c);
     delist(h, c);
-    if (c->used) {
+    if (c->used) { /* its frames stay as they are */
         c->life = CACHE_ZOMBIE;
         report_remaining(h, c);
         return;
     }
+    slab_drop_empty(h, c);
     c->life = CACHE_UNUSED;
     c->next = h->unused_caches;
     h->unused_caches = c;

@@ -275,6 +275,7 @@ static bool step_stranger(struct exec *x, uint64_t bytes)
 static __attribute__((noinline)) bool step_other(struct exec *x, const struct op *op, unsigned slot, uint64_t a,
                                                  uint64_t b)
 {
+    bool held;
     if (op->kind >= OP_KERNEL_FIRST) return exec_step_kernel(x, op, slot, a, b);
     switch ((enum op_kind)op->kind) {
     case OP_CHECK:
@@ -295,7 +296,11 @@ static __attribute__((noinline)) bool step_other(struct exec *x, const struct op
     case OP_INTERIOR_FREE:
     case OP_FOREIGN_FREE:
     case OP_WRONG_SIZE_FREE:
-    case OP_WRITE_AFTER_FREE: return exec_step_illegal(x, op, slot, a, b);
+    case OP_WRITE_AFTER_FREE:
+        kernel_as_task(x, true);
+        held = exec_step_illegal(x, op, slot, a, b);
+        kernel_as_task(x, false);
+        return held;
     default: return true;
     }
 }

@@ -40,35 +40,55 @@ void kernel_outcome(struct exec *x, const struct kernel_call *c, enum result_cla
 
 /* ---- TAKE ---------------------------------------------------------------------------------------------------------- */
 
+/* The rights of the request, and of the mask that the allocator made of it for this attempt: what it took away may have been
+ * a hindrance, what it added does not count. */
+static unsigned rights_of(const struct kernel_call *c, unsigned gfp, const struct machine_context *context)
+{
+    bool killed = c->count[EVENT_OOM] > 0;
+    unsigned heeded = (gfp & ~(unsigned)MASK_RIGHTS) | (gfp & c->effective & MASK_RIGHTS) |
+                      (c->effective & GFP_BIT_NOMEMALLOC);
+    return zone_rights(heeded, context, killed) | zone_rights(c->effective, context, killed);
+}
+
 /* The marks, on the state before (B31, C35). */
 static bool judge_marks(struct exec *x, struct kernel_call *c, enum machine_zone_id zone, uint32_t count, unsigned gfp)
 {
     struct kernel_model *k = x->kernel;
+    const struct zone_model *z = &k->zones;
     enum machine_zone_id selected = mask_zone(k->machine, gfp);
     uint32_t free = frame_map_free(&k->frames, zone);
-    /* What the allocator took from the mask on its own account counts; what it added does not. */
-    unsigned heeded = (gfp & ~(unsigned)MASK_RIGHTS) | (gfp & c->effective & MASK_RIGHTS) |
-                      (c->effective & GFP_BIT_NOMEMALLOC);
-    unsigned rights = zone_rights(heeded, &k->machine->context, c->count[EVENT_OOM] > 0);
-    if (!zone_above_min(&k->zones, zone, selected, free, count, 0)) c->below_min = true;
+    unsigned rights = rights_of(c, gfp, &k->machine->context);
+    if (!zone_above_min(z, zone, selected, free, count, 0)) c->below_min = true;
     exec_checked(x, RULE_B31);
-    if (zone_above_min(&k->zones, zone, selected, free, count, rights)) return true;
-    return exec_fail(x, RULE_B31, NULL, "the zone above the mark that the request is held to",
-                     "%u frames taken from %s, where %u were free and %u is the minimum", count,
-                     machine_zone_names[zone], free, k->zones.min[zone]);
+    if (zone_above_min(z, zone, selected, free, count, rights)) return true;
+    enum rule rule = zone_above_min(z, zone, zone, free, count, rights) ? RULE_B35 : rights ? RULE_B33 : RULE_B31;
+    return exec_fail(x, rule, NULL, "the zone above the mark that the request is held to, and above what it keeps back",
+                     "%u frames taken from %s under 0x%x, where %u were free; minimum %u, kept back %u", count,
+                     machine_zone_names[zone], gfp, free, z->min[zone], z->reserve[zone][selected]);
 }
 
 static bool judge_mask(struct exec *x, const struct kernel_call *c, unsigned gfp)
 {
     unsigned more = gfp & MASK_RIGHTS & ~c->effective;
-    exec_checked(x, RULE_B45);
-    if ((more & (GFP_BIT_IO | GFP_BIT_FS)) && !(more & ~(c->gfp & (GFP_BIT_IO | GFP_BIT_FS))))
-        return exec_fail(x, RULE_B45, NULL, "a mask without what the scope takes from it", "0x%x under scopes 0x%x", gfp,
-                         x->kernel->scope);
+    enum rule rule = RULE_C34;
     exec_checked(x, RULE_C34);
+    exec_checked(x, RULE_B45);
     if (!more) return true;
-    return exec_fail(x, RULE_C34, NULL, "frames taken with no more rights than the request has",
-                     "taken with 0x%x, requested with 0x%x", gfp, c->effective);
+    if (!(more & ~(unsigned)(GFP_BIT_IO | GFP_BIT_FS))) rule = more & ~c->gfp ? RULE_B43 : RULE_B45;
+    return exec_fail(x, rule, NULL, "frames taken with no more rights than the request and its scopes leave",
+                     "taken with 0x%x, requested with 0x%x, which is 0x%x under scopes 0x%x", gfp, c->gfp, c->effective,
+                     x->kernel->scope);
+}
+
+/* A single block comes out of the smallest one that holds it (B15). What is seen here is judged when the call is over:
+ * blocks that were not merged show as ones too large, and are found by their numbers. */
+static void note_split(const struct frame_map *f, struct kernel_call *c, enum machine_zone_id zone, uint32_t pfn)
+{
+    unsigned from = frame_map_order(f, pfn), order = c->order;
+    while (order < from && !frame_map_blocks(f, zone, order)) order++;
+    if (order >= from) return;
+    c->split_from = from;
+    c->split_instead = order;
 }
 
 static bool take(struct exec *x, struct kernel_call *c, const struct machine_event *e)
@@ -91,6 +111,7 @@ static bool take(struct exec *x, struct kernel_call *c, const struct machine_eve
             return exec_fail(x, RULE_B3, NULL, "frames of the zone that the mask selects, or of a lower one",
                              "frame %u of %s under 0x%x", pfn, machine_zone_names[zone], e->gfp);
         if (!judge_marks(x, c, zone, stop - pfn, e->gfp)) return false;
+        if (c->single) note_split(&k->frames, c, zone, pfn);
         frame_map_set(&k->frames, pfn, stop - pfn, FRAME_FLIGHT);
         pfn = stop;
     }
@@ -175,6 +196,8 @@ static bool forbidden(struct exec *x, const struct kernel_call *c, unsigned kind
         [EVENT_FLUSH] = RULE_B105, [EVENT_DEFERRED] = RULE_B49,      [EVENT_RESERVE] = RULE_B33,
     };
     enum rule rule = rules[kind] ? (enum rule)rules[kind] : RULE_C34;
+    unsigned eager = c->effective & ~(unsigned)(GFP_BIT_NORETRY | GFP_BIT_RETRY_MAYFAIL);
+    if (kind == EVENT_OOM && mask_kills(x->kernel->machine, eager, x->kernel->scope, c->order)) rule = RULE_B39;
     bool scoped = (kind == EVENT_IO && (c->gfp & GFP_BIT_IO)) || (kind == EVENT_FS && (c->gfp & GFP_BIT_FS));
     if (scoped && !(x->kernel->scope & SCOPE_NORECLAIM) && (c->gfp & GFP_BIT_DIRECT)) rule = RULE_B45;
     return exec_fail(x, rule, NULL, "only what the mask and the context of the call permit",
@@ -195,6 +218,7 @@ static bool judge_event(struct exec *x, struct kernel_call *c, const struct mach
     case EVENT_DIRECT_RECLAIM: c->reclaimed = e->a; return true;
     case EVENT_OOM: c->killed = e->a; return true;
     case EVENT_PT_ALLOC:
+        exec_checked(x, RULE_B104);
         if (e->a >= k->machine->frames || k->frames.owner[e->a] != FRAME_FLIGHT)
             return exec_fail(x, RULE_B104, NULL, "a page table in a frame taken for it", "frame %u", e->a);
         frame_map_set(&k->frames, e->a, 1, FRAME_TABLE);
@@ -217,6 +241,8 @@ static bool follow(struct exec *x, struct kernel_call *c)
     if (!count) return true;
     permitted = events_permitted(k->machine, c->act, c->effective, c->order);
     exec_checked(x, RULE_C34);
+    if (c->act <= ACT_BULK) exec_checked(x, RULE_B105);
+    if (c->act == ACT_ALLOC) exec_checked(x, c->effective & GFP_BIT_DIRECT ? RULE_B43 : RULE_B37);
     for (uint32_t i = 0; i < count; i++)
         if (!judge_event(x, c, &events[i], permitted)) return false;
     bool lost = machine_events_lost(k->machine);
@@ -272,7 +298,7 @@ static bool judge_reports(struct exec *x, struct kernel_call *c)
     exec_checked(x, RULE_C43);
     if (c->must == REPORT_KINDS) {
         if (!reports) return true;
-        return exec_fail(x, RULE_C43, NULL, "no report: the call was a legal one", "%s reported by %s",
+        return exec_fail(x, x->lender.report == REPORT_SLEEP_IN_ATOMIC ? RULE_B48 : RULE_C43, NULL, "no report: the call was a legal one", "%s reported by %s",
                          report_kind_name(x->lender.report), op_name(c->op->kind));
     }
     exec_checked(x, c->must_rule);
@@ -290,6 +316,17 @@ static bool judge_reports(struct exec *x, struct kernel_call *c)
     c->reported = true;
     kernel_outcome(x, c, RESULT_REPORT, NULL);
     return true;
+}
+
+static bool judge_split(struct exec *x, const struct kernel_call *c)
+{
+    if (!c->single) return true;
+    exec_checked(x, RULE_B15);
+    if (!c->split_from) return true;
+    return kernel_zones(x) &&
+           exec_fail(x, RULE_B15, NULL, "the smallest block that holds the request, split as far as need be",
+                     "order %u out of a block of order %u, with one of order %u there", c->order, c->split_from,
+                     c->split_instead);
 }
 
 bool kernel_end(struct exec *x, struct kernel_call *c)
@@ -310,7 +347,7 @@ bool kernel_end(struct exec *x, struct kernel_call *c)
     if (c->blocked && !c->may_block && !mask_never_fails(c->effective))
         return exec_fail(x, RULE_B40, NULL, "a result: only a request that never fails may wait for ever",
                          "blocked under 0x%x", c->effective);
-    return true;
+    return judge_split(x, c);
 }
 
 /* ---- Frames in flight ---------------------------------------------------------------------------------------------- */

@@ -93,6 +93,7 @@ struct kernel_model {
     const struct kernel_ops *ops;
     struct machine_host host; /* reclaim and out-of-memory come back to exec_reclaim.c */
     struct frame_map frames;
+    struct frame_map parked[MACHINE_CONFIGS]; /* those of the other machines, to be had again without being made again */
     struct zone_model zones;
     struct kernel_block blocks[PROGRAM_SLOTS];
     uint64_t alive[PROGRAM_SLOTS / 64]; /* bit s % 64 of word s / 64: slot s is LIFE_LIVE */
@@ -104,6 +105,7 @@ struct kernel_model {
     struct cache_model *caches;
     struct area_model *areas;
     struct pool_model *pools;
+    uint8_t config; /* enum machine_config that `frames` and `zones` are of */
     enum program_context context;
     uint8_t scopes[KERNEL_SCOPES_MAX];
     unsigned scope_depth;
@@ -134,6 +136,7 @@ struct kernel_call {
     unsigned gfp;     /* as given; GFP_KERNEL for calls without a mask that allocate */
     unsigned order;   /* of pages, for must_succeed and must_fail */
     uint64_t request; /* bytes or frames, for the words of a verdict */
+    bool single;      /* each run of frames taken is one block of `order` */
     bool may_block;   /* waiting for ever is no error of the allocator (B110); nofail may always */
 
     unsigned effective;        /* gfp after the scopes (B45) */
@@ -154,6 +157,7 @@ struct kernel_call {
     uint32_t count[EVENT_KINDS]; /* events of each kind; TAKE, GIVE, MAP and UNMAP: frames or pages */
     uint32_t reclaimed, killed;  /* frames that the last EVENT_DIRECT_RECLAIM, EVENT_OOM released */
     bool below_min;              /* something was granted that the plain minimum mark would have refused */
+    unsigned split_from, split_instead; /* a larger block was split than had to be; 0: none */
     uint32_t reports_before;
 };
 
@@ -247,6 +251,8 @@ void caches_close(struct exec *x), areas_close(struct exec *x), pools_close(stru
 bool kernel_plain(struct exec *x, exec_step *step, const struct op *op, unsigned slot, uint64_t a, uint64_t b);
 void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *op);
 bool kernel_plain_end(struct exec *x, struct kernel_call *c);
+/* The context alone, and back to the program's; nothing without a machine. */
+void kernel_as_task(struct exec *x, bool task);
 
 /* exec_pages.c: every kmap undone, at the end of a program. */
 bool pages_unmap_all(struct exec *x);

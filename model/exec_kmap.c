@@ -100,7 +100,7 @@ static bool map(struct exec *x, const struct op *op, unsigned slot, uint32_t i)
 static bool unmap(struct exec *x, const struct op *op, struct kernel_kmap *entry)
 {
     struct kernel_model *k = x->kernel;
-    struct kernel_call c = {.op = op, .slot = entry->slot, .act = ACT_KMAP};
+    struct kernel_call c = {.op = op, .slot = entry->slot, .act = ACT_KMAP_LOCAL}; /* which kunmap is like: it never waits */
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
     k->ops->kunmap(x->heap, k->ops->pfn_to_page(x->heap, entry->pfn));
@@ -109,7 +109,10 @@ static bool unmap(struct exec *x, const struct op *op, struct kernel_kmap *entry
     kernel_outcome(x, &c, RESULT_VOID, NULL);
     entry->count--;
     k->blocks[entry->slot].pins--;
-    return true;
+    exec_checked(x, RULE_B8);
+    if (!entry->count || k->ops->page_address(x->heap, k->ops->pfn_to_page(x->heap, entry->pfn)) == entry->va) return true;
+    return exec_fail(x, RULE_B8, entry->va, "a page mapped as often as it was kmapped", "frame %u is not any more",
+                     entry->pfn);
 }
 
 /* ---- Local ones ----------------------------------------------------------------------------------------------------- */

@@ -20,7 +20,10 @@ bool kernel_open(struct exec *x)
     k->flights = exec_memory(FLIGHTS_MAX * sizeof *k->flights);
     k->host = (struct machine_host){.host = x, .reclaim = kernel_reclaim, .out_of_memory = kernel_out_of_memory};
     x->lender.surroundings = &k->host;
-    return k->pfns && k->pfns_spare && k->flights && !frame_map_open(&k->frames);
+    for (unsigned i = 0; i < MACHINE_CONFIGS; i++)
+        if (frame_map_open(&k->parked[i])) return false;
+    k->config = MACHINE_CONFIGS; /* none yet */
+    return k->pfns && k->pfns_spare && k->flights;
 }
 
 void kernel_close(struct exec *x)
@@ -30,7 +33,8 @@ void kernel_close(struct exec *x)
     caches_close(x);
     areas_close(x);
     pools_close(x);
-    frame_map_close(&k->frames);
+    if (k->config < MACHINE_CONFIGS) k->parked[k->config] = k->frames;
+    for (unsigned i = 0; i < MACHINE_CONFIGS; i++) frame_map_close(&k->parked[i]);
     exec_release(k->pfns, LIST_BYTES);
     exec_release(k->pfns_spare, LIST_BYTES);
     exec_release(k->flights, FLIGHTS_MAX * sizeof *k->flights);
@@ -112,11 +116,18 @@ bool kernel_release(struct exec *x, unsigned slot)
 
 /* ---- The malloc family --------------------------------------------------------------------------------------------- */
 
+void kernel_as_task(struct exec *x, bool task)
+{
+    if (!x->kernel) return;
+    if (task) x->kernel->machine->context = (struct machine_context){0};
+    else set_context(x->kernel);
+}
+
 void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *op)
 {
     struct kernel_model *k = x->kernel;
     *c = (struct kernel_call){.op = op, .slot = PROGRAM_SLOTS, .act = ACT_MAP, .gfp = GFP_KERNEL, .may_block = true};
-    k->machine->context = (struct machine_context){0};
+    kernel_as_task(x, true);
     unsigned scope = k->scope;
     k->scope = 0;
     caches_shared(x);
@@ -128,7 +139,7 @@ bool kernel_plain_end(struct exec *x, struct kernel_call *c)
 {
     bool held = kernel_end(x, c) && kernel_settle(x, c, FRAME_PLAIN);
     if (c->count[EVENT_MAP]) areas_shared(x);
-    set_context(x->kernel);
+    kernel_as_task(x, false);
     return held;
 }
 
@@ -199,10 +210,15 @@ bool kernel_fresh(struct exec *x)
     static const struct op nothing = {.kind = OP_CHECK, .count = 1};
     struct kernel_model *k = x->kernel;
     struct machine *m = k->machine = x->lender.face.machine;
-    bool same = k->frames.frames == m->frames && !memcmp(k->frames.zones, m->zones, sizeof m->zones);
+    uint8_t config = (uint8_t)x->lender.geometry.machine;
     k->ops = x->ops->kernel;
     forget_run(k);
-    if (!same) zone_model_make(&k->zones, m);
+    if (config != k->config) {
+        if (k->config < MACHINE_CONFIGS) k->parked[k->config] = k->frames;
+        k->frames = k->parked[config];
+        k->config = config;
+        zone_model_make(&k->zones, m);
+    }
     frame_map_fresh(&k->frames, m);
     struct kernel_call c; /* what init has taken */
     kernel_plain_begin(x, &c, &nothing);
@@ -261,9 +277,11 @@ bool kernel_finish(struct exec *x)
     k->scope_depth = 0;
     k->machine->kswapd_awake = false;
     set_context(k);
-    return pages_unmap_all(x) && release_all(x, ORIGIN_VMAP) && release_all(x, ORIGIN_ELEMENT) &&
-           release_all(x, ORIGIN_NONE) && pools_finish(x) && areas_finish(x) && caches_finish(x) &&
-           judge_drained(x) && kernel_inspect(x) && judge_gap(x);
+    bool held = pages_unmap_all(x) && release_all(x, ORIGIN_VMAP) && release_all(x, ORIGIN_ELEMENT) &&
+                release_all(x, ORIGIN_NONE) && pools_finish(x) && areas_finish(x) && caches_finish(x) &&
+                judge_drained(x) && kernel_inspect(x) && judge_gap(x);
+    if (held) forget_run(k); /* another round may follow on this heap */
+    return held;
 }
 
 /* ---- The allocator's own counts ------------------------------------------------------------------------------------ */

@@ -10,7 +10,9 @@ void objects_expect(struct exec *x, const struct kernel_call *c, struct object_r
 {
     struct cache_model *m = x->kernel->caches;
     r->spare = r->group < GROUPS ? cache_model_spare(m, r->group) : 0;
-    r->must_succeed = kernel_must_succeed(x, c->effective, r->order);
+    unsigned gfp = c->effective & ~(unsigned)(GFP_BIT_HIGHMEM | GFP_BIT_DMA32); /* taken away (B63) */
+    if (r->group < GROUP_KMALLOC && m->caches[r->group].flags & CACHE_DMA) gfp |= GFP_BIT_DMA;
+    r->must_succeed = kernel_must_succeed(x, gfp, r->order);
     m->current = (uint8_t)r->group;
     m->arrived = 0;
 }

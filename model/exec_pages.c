@@ -73,22 +73,24 @@ static bool judge_patience(struct exec *x, const struct kernel_call *c)
 {
     unsigned gfp = c->effective, rounds = c->count[EVENT_DIRECT_RECLAIM];
     bool nofail = mask_never_fails(gfp), small = c->order <= COSTLY_ORDER;
-    bool kills = mask_kills(x->kernel->machine, gfp, x->kernel->scope, c->order) && (gfp & GFP_BIT_FS);
+    /* Without FS, and where nofail overrides a modest wish, killing is left to the allocator. */
+    bool kills = mask_kills(x->kernel->machine, gfp, x->kernel->scope, c->order) && (gfp & GFP_BIT_FS) &&
+                 !(gfp & (GFP_BIT_NORETRY | GFP_BIT_RETRY_MAYFAIL));
     if (nofail) {
         exec_checked(x, RULE_B40);
         if (!c->blocked) return exec_fail(x, RULE_B40, NULL, "a block, or waiting: the mask has nofail", "NULL");
     }
     if (!mask_reclaims(gfp, x->kernel->scope)) return true;
+    if ((gfp & GFP_BIT_NORETRY) && !nofail) {
+        exec_checked(x, RULE_B39);
+        if (rounds || !small) return true;
+        return exec_fail(x, RULE_B39, NULL, "one round of reclaim before a refusal", "none");
+    }
     if ((gfp & GFP_BIT_RETRY_MAYFAIL) && !nofail) {
         exec_checked(x, RULE_B39);
         if (rounds && !c->reclaimed) return true;
         return exec_fail(x, RULE_B39, NULL, "no refusal while reclaim makes progress",
                          "%u rounds, the last of %u frames", rounds, c->reclaimed);
-    }
-    if ((gfp & GFP_BIT_NORETRY) && !nofail) {
-        exec_checked(x, RULE_B39);
-        if (rounds || !small) return true;
-        return exec_fail(x, RULE_B39, NULL, "one round of reclaim before a refusal", "none");
     }
     exec_checked(x, RULE_B38);
     bool left = small && (kernel_reclaimable(x, gfp, false) || (kills && kernel_reclaimable(x, gfp, true)));
@@ -102,6 +104,9 @@ static bool judge_patience(struct exec *x, const struct kernel_call *c)
 static bool judge_refusal(struct exec *x, struct kernel_call *c)
 {
     kernel_outcome(x, c, RESULT_NULL, NULL);
+    if ((c->injected & 1u << FAULT_PAGES) && (c->count[EVENT_TAKE] || c->count[EVENT_GIVE]))
+        return exec_fail(x, RULE_B116, NULL, "an injected failure before anything has changed",
+                         "%u frames taken, %u given back", c->count[EVENT_TAKE], c->count[EVENT_GIVE]);
     if (!kernel_settle(x, c, FRAME_FREE) || !kernel_zones(x)) return false;
     exec_checked(x, RULE_C32);
     exec_checked(x, RULE_B41);
@@ -110,9 +115,7 @@ static bool judge_refusal(struct exec *x, struct kernel_call *c)
     if (c->order > x->kernel->machine->max_order) return true;
     if (c->injected & 1u << FAULT_PAGES) {
         exec_checked(x, RULE_B116);
-        if (!c->count[EVENT_TAKE] && !c->count[EVENT_GIVE]) return true;
-        return exec_fail(x, RULE_B116, NULL, "an injected failure before anything has changed",
-                         "%u frames taken, %u given back", c->count[EVENT_TAKE], c->count[EVENT_GIVE]);
+        return true;
     }
     exec_checked(x, RULE_B28);
     if (c->must_succeed || kernel_must_succeed(x, c->effective, c->order))
@@ -219,7 +222,7 @@ static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint6
     const struct kernel_ops *ops = x->kernel->ops;
     const struct machine *m = x->kernel->machine;
     unsigned order = op->kind == OP_GET_ZEROED_PAGE ? 0 : a < ORDER_NONE ? (unsigned)a : ORDER_NONE;
-    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .order = order, .request = order};
+    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .order = order, .request = order, .single = true};
     bool pages = op->kind == OP_ALLOC_PAGES;
     if (pages                               ? !ops->alloc_pages
         : op->kind == OP_GET_FREE_PAGES ? !ops->get_free_pages
@@ -236,8 +239,9 @@ static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint6
                                               : ops->get_zeroed_page(x->heap, op->gfp);
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return gave_nothing(x, &c, p);
+    if (!p && !judge_refusal(x, &c)) return false;
     if (order <= m->max_order && !judge_way(x, &c, plenty)) return false;
-    if (!p) return judge_refusal(x, &c);
+    if (!p) return true;
     uint32_t pfn = pages ? ops->page_to_pfn(x->heap, p) : machine_direct_pfn(m, p);
     exec_checked(x, pages ? RULE_B12 : RULE_B20);
     if (!pages && (pfn == PFN_NONE || (uintptr_t)p % m->page_bytes))
@@ -262,10 +266,11 @@ static bool step_exact(struct exec *x, const struct op *op, unsigned slot, uint6
     void *p = ops->alloc_pages_exact(x->heap, (size_t)bytes, op->gfp);
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return gave_nothing(x, &c, p);
-    if (c.order <= m->max_order && !judge_way(x, &c, plenty)) return false;
     /* That bits were stripped is said aloud whatever the mask says about failures. */
     if (op->gfp != gfp) c.count[EVENT_WARN] = 0;
-    if (!p) return judge_refusal(x, &c);
+    if (!p && !judge_refusal(x, &c)) return false;
+    if (c.order <= m->max_order && !judge_way(x, &c, plenty)) return false;
+    if (!p) return true;
     uint32_t pfn = machine_direct_pfn(m, p);
     exec_checked(x, RULE_B25);
     if (pfn == PFN_NONE || (uintptr_t)p % m->page_bytes)
@@ -274,59 +279,75 @@ static bool step_exact(struct exec *x, const struct op *op, unsigned slot, uint6
            enter(x, &c, ORIGIN_EXACT, p, pfn, bytes);
 }
 
-/* The array is filled from the front, and as far as is said (B26, C33). */
-static bool judge_array(struct exec *x, struct page **array, size_t filled, size_t count)
+/* An array that a bulk call fills: `kept` is an element that was there before and has to stay, count if there is none. */
+struct array {
+    struct page *pages[BULK_MAX];
+    struct page *old;
+    uint32_t count, kept;
+};
+
+/* The array is filled from the front, as far as is said (B26). */
+static bool judge_array(struct exec *x, const struct array *a, size_t filled)
 {
     exec_checked(x, RULE_B26);
-    if (filled > count)
-        return exec_fail(x, RULE_B26, NULL, "at most as many pages as asked for", "%zu of %zu", filled, count);
-    exec_checked(x, RULE_C33);
-    for (size_t i = 0; i < count; i++)
-        if (!array[i] != (i >= filled))
-            return exec_fail(x, RULE_C33, NULL, "pages up to the number returned, and none behind", "element %zu of %zu", i,
-                             filled);
+    if (filled > a->count)
+        return exec_fail(x, RULE_B26, NULL, "at most as many pages as asked for", "%zu of %u", filled, a->count);
+    if (a->kept < a->count && a->pages[a->kept] != a->old)
+        return exec_fail(x, RULE_B26, NULL, "an element that was not empty left alone", "element %u changed", a->kept);
+    for (uint32_t i = 0; i < a->count; i++)
+        if (i != a->kept && !a->pages[i] != (i >= filled))
+            return exec_fail(x, RULE_B26, NULL, "pages up to the number returned, and none behind", "element %u of %zu",
+                             i, filled);
     return true;
 }
 
-static bool step_bulk(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t unused)
+/* The pages of the array become one block, with a list of its frames. */
+static bool enter_array(struct exec *x, struct kernel_call *c, const struct array *a, size_t filled)
+{
+    struct kernel_model *k = x->kernel;
+    const struct machine *m = k->machine;
+    uint32_t frames = (uint32_t)filled - (a->kept < filled), list = kernel_list(x, frames), n = 0;
+    for (uint32_t i = 0; i < filled; i++) {
+        if (i == a->kept) continue;
+        uint32_t pfn = k->ops->page_to_pfn(x->heap, a->pages[i]);
+        if (!kernel_claim(x, c, pfn, 1) || !judge_page(x, a->pages[i], pfn, 0, false)) return false;
+        exec_checked(x, RULE_B3);
+        if (machine_zone_of(m, pfn) > mask_zone(m, c->effective))
+            return exec_fail(x, RULE_B3, NULL, "pages of the zone that the mask selects, or of a lower one",
+                             "frame %u under 0x%x", pfn, c->effective);
+        k->pfns[list + n++] = pfn;
+    }
+    if (!kernel_settle(x, c, FRAME_FREE)) return false;
+    const struct kernel_block block = {.origin = ORIGIN_BULK,
+                                       .gfp = c->effective,
+                                       .pfn = k->pfns[list],
+                                       .frames = frames,
+                                       .list = list,
+                                       .request = (uint64_t)frames << m->page_shift,
+                                       .usable = (uint64_t)frames << m->page_shift};
+    kernel_outcome(x, c, RESULT_PTR, m->direct + ((size_t)block.pfn << m->page_shift));
+    return kernel_enter(x, c, &block, c->effective & GFP_BIT_ZERO);
+}
+
+static bool step_bulk(struct exec *x, const struct op *op, unsigned slot, uint64_t n, uint64_t unused)
 {
     (void)unused;
     struct kernel_model *k = x->kernel;
-    const struct kernel_ops *ops = k->ops;
-    const struct machine *m = k->machine;
-    struct page *array[BULK_MAX] = {0};
-    uint32_t count = a < BULK_MAX ? (uint32_t)a : BULK_MAX;
-    if (!ops->alloc_pages_bulk) return exec_skip(x, OP_ALLOC_PAGES_BULK);
-    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .request = count};
-    if (!vacant(x, slot) || !count || kernel_list(x, count) == LIST_NONE) return true;
-    k->pfns_used -= count; /* there is room */
+    struct array a = {.count = n < BULK_MAX ? (uint32_t)n : BULK_MAX};
+    if (!k->ops->alloc_pages_bulk) return exec_skip(x, OP_ALLOC_PAGES_BULK);
+    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .request = a.count};
+    if (!vacant(x, slot) || !a.count || kernel_list(x, a.count) == LIST_NONE) return true;
+    k->pfns_used -= a.count; /* there is room */
+    a.kept = k->probes++ % 4 || a.count < 3 ? a.count : a.count / 2;
+    a.old = k->ops->pfn_to_page(x->heap, k->machine->lowmem_frames - 1);
+    if (a.kept < a.count) a.pages[a.kept] = a.old;
     if (!kernel_begin(x, &c)) return false;
     if (!worth_asking(x, &c)) return true;
-    size_t filled = ops->alloc_pages_bulk(x->heap, op->gfp, count, array);
+    size_t filled = k->ops->alloc_pages_bulk(x->heap, op->gfp, a.count, a.pages);
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return gave_nothing(x, &c, filled);
-    if (!judge_array(x, array, filled, count)) return false;
-    if (!filled) return judge_refusal(x, &c);
-    uint32_t list = kernel_list(x, (uint32_t)filled);
-    for (size_t i = 0; i < filled; i++) {
-        uint32_t pfn = ops->page_to_pfn(x->heap, array[i]);
-        if (!kernel_claim(x, &c, pfn, 1) || !judge_page(x, array[i], pfn, 0, false)) return false;
-        exec_checked(x, RULE_B3);
-        if (machine_zone_of(m, pfn) > mask_zone(m, c.effective))
-            return exec_fail(x, RULE_B3, NULL, "pages of the zone that the mask selects, or of a lower one",
-                             "frame %u under 0x%x", pfn, c.effective);
-        k->pfns[list + i] = pfn;
-    }
-    if (!kernel_settle(x, &c, FRAME_FREE)) return false;
-    const struct kernel_block block = {.origin = ORIGIN_BULK,
-                                       .gfp = c.effective,
-                                       .pfn = k->pfns[list],
-                                       .frames = (uint32_t)filled,
-                                       .list = list,
-                                       .request = filled * m->page_bytes,
-                                       .usable = filled * m->page_bytes};
-    kernel_outcome(x, &c, RESULT_PTR, m->direct + ((size_t)block.pfn << m->page_shift));
-    return kernel_enter(x, &c, &block, c.effective & GFP_BIT_ZERO);
+    if (!judge_array(x, &a, filled)) return false;
+    return filled ? enter_array(x, &c, &a, filled) : judge_refusal(x, &c);
 }
 
 /* ---- Frees ---------------------------------------------------------------------------------------------------------- */
@@ -357,8 +378,8 @@ static bool let_go(struct exec *x, struct kernel_call *c, bool put)
     if (c->count[EVENT_GIVE] != tails)
         return exec_fail(x, RULE_B23, NULL, "the head kept while there are references, of a compound block all of it",
                          "%u frames given back instead of %u", c->count[EVENT_GIVE], tails);
+    if (!put && b->origin == ORIGIN_EXACT) b->origin = ORIGIN_ADDRESS; /* a frame like any other */
     if (!tails) return true;
-    if (b->origin == ORIGIN_EXACT) b->origin = ORIGIN_ADDRESS;
     b->order = 0;
     b->frames = 1;
     b->usable = x->kernel->machine->page_bytes;
@@ -384,6 +405,7 @@ static bool free_block(struct exec *x, const struct op *op, unsigned slot, uint6
         c.must = REPORT_BAD_FREE_ORDER;
         c.must_rule = RULE_B22;
     }
+    if (b->origin == ORIGIN_BULK) c.must_count = b->frames; /* as many calls */
     if (kernel_declines(x, &c)) return true;
     call_free(x, b, order);
     if (!kernel_end(x, &c)) return false;
@@ -431,8 +453,9 @@ static bool step_reference(struct exec *x, const struct op *op, unsigned slot, u
     if (!k->ops->get_page || !k->ops->put_page) return exec_skip(x, (enum op_kind)op->kind);
     if (!is_pages(b) || b->origin == ORIGIN_BULK || b->droppable || k->context == CONTEXT_NMI) return true;
     if (get ? b->references == REFERENCES_MAX : !kernel_free_to_go(x, slot)) return true;
-    /* The last reference to a plain block of several frames is its owner's: put_page would lose the others. */
-    if (!get && !b->references && b->frames > 1 && !b->compound) return true;
+    /* The last reference to a plain block of several frames is its owner's: put_page would lose the others. That of an exact
+     * one goes with its bytes (B25). */
+    if (!get && !b->references && ((b->frames > 1 && !b->compound) || b->origin == ORIGIN_EXACT)) return true;
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_FREE};
     if (!kernel_verify(x, slot, RULE_C10) || !kernel_begin(x, &c)) return false;
     struct page *page = page_of(x, b);

@@ -75,6 +75,15 @@ static uint64_t across_zones(const struct machine *m, unsigned k, uint32_t w)
     return mask;
 }
 
+/* Inline, because most processors that this is built for have an instruction for it, and the compiler may not use it. */
+static inline uint32_t ones(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
 /* Replaces the bits under `mask`; true if any has changed. */
 static bool put(struct frame_map *f, enum machine_zone_id zone, unsigned k, uint32_t w, uint64_t mask, uint64_t bits)
 {
@@ -82,7 +91,8 @@ static bool put(struct frame_map *f, enum machine_zone_id zone, unsigned k, uint
     bits &= mask;
     if (old == bits) return false;
     *word = (*word & ~mask) | bits;
-    f->set[zone][k] += (uint32_t)__builtin_popcountll(bits) - (uint32_t)__builtin_popcountll(old);
+    if (mask & (mask - 1)) f->set[zone][k] += ones(bits) - ones(old);
+    else f->set[zone][k] += bits ? 1 : UINT32_MAX;
     return true;
 }
 
@@ -182,6 +192,14 @@ uint32_t frame_map_blocks(const struct frame_map *f, enum machine_zone_id zone, 
 {
     const uint32_t *set = f->set[zone];
     return order < f->machine->max_order ? set[order] - 2 * set[order + 1] : set[order];
+}
+
+unsigned frame_map_order(const struct frame_map *f, uint32_t pfn)
+{
+    unsigned k = 0;
+    while (k < f->machine->max_order && f->free_bits[k + 1][(pfn >> (k + 1)) / WORD_BITS] >> (pfn >> (k + 1)) % WORD_BITS & 1)
+        k++;
+    return k;
 }
 
 bool frame_map_has(const struct frame_map *f, enum machine_zone_id zone, unsigned order)

@@ -57,8 +57,11 @@ uint32_t frame_map_other(const struct frame_map *f, uint32_t pfn, uint32_t count
 
 static inline uint32_t frame_map_free(const struct frame_map *f, enum machine_zone_id zone) { return f->set[zone][0]; }
 
-/* Free blocks of exactly this order, as B17 says that they must be; and whether there is one of at least this order. */
+/* Free blocks of exactly this order, as B17 says that they must be. */
 uint32_t frame_map_blocks(const struct frame_map *f, enum machine_zone_id zone, unsigned order);
+/* The order of the free block that contains this free frame. */
+unsigned frame_map_order(const struct frame_map *f, uint32_t pfn);
+/* Whether there is one of at least this order. */
 bool frame_map_has(const struct frame_map *f, enum machine_zone_id zone, unsigned order);
 
 #endif

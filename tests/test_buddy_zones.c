@@ -79,6 +79,22 @@ static void every_right_has_its_floor(void **state)
     }
 }
 
+/* B31: half of what remains after the other rights; not in an interrupt, whose task it is by chance. */
+static void a_victim_may_use_the_last_reserve(void **state)
+{
+    (void)state;
+    power_on(MACHINE_S64);
+    exhaust(100);
+    machine.context.out_of_memory = true;
+    assert_int_equal(floor_of(ZONE_NORMAL, GFP_KERNEL), 79);
+    assert_int_equal(around.kills, 0);
+    assert_int_equal(floor_of(ZONE_NORMAL, GFP_KERNEL | GFP_BIT_HIGH), 40);
+    assert_int_equal(events(EVENT_RESERVE), 60);
+    assert_null(buddy_alloc(b, GFP_KERNEL | GFP_BIT_NOMEMALLOC, 0));
+    machine.context.softirq = true;
+    assert_null(buddy_alloc(b, GFP_NOWAIT, 0));
+}
+
 static void the_first_pass_stops_at_the_low_mark(void **state)
 {
     (void)state;
@@ -352,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_and_reserves_are_those_of_s64),
         cmocka_unit_test(every_right_has_its_floor),
+        cmocka_unit_test(a_victim_may_use_the_last_reserve),
         cmocka_unit_test(the_first_pass_stops_at_the_low_mark),
         cmocka_unit_test(larger_orders_are_held_to_the_same_mark),
         cmocka_unit_test(low_zones_keep_a_reserve_from_high_requests),

@@ -226,6 +226,15 @@ static void flags_choose_the_cache(void **state)
     assert_true(reported(REPORT_BAD_GFP, NULL));
 }
 
+static void dma_is_ordinary_without_a_zone(void **state)
+{
+    (void)state;
+    power_on(&alloc_kmalloc, MACHINE_S4);
+    unsigned char *p = k->kmalloc(heap, 32, GFP_KERNEL | GFP_DMA), *q = get(32);
+    assert_ptr_equal(q, p + 32); /* of the same slab */
+    assert_true(quiet());
+}
+
 static void sleeping_is_for_tasks(void **state)
 {
     (void)state;
@@ -374,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(zero_stays_zero_while_it_grows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secrets_are_wiped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(flags_choose_the_cache, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(dma_is_ordinary_without_a_zone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sleeping_is_for_tasks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_size_has_its_own_fault, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strangers_are_not_freed, set_up, tear_down),

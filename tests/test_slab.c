@@ -324,6 +324,7 @@ static void caches_that_are_alike_are_one(void **state)
     assert_ptr_equal(create(58, 0, 0), c);
     assert_ptr_equal(create(64, 64, 0), c);
     assert_int_equal(k->cache_size(heap, c), 64);
+    assert_int_equal(info_of(c).align, 64);
     assert_ptr_not_equal(create(40, 0, 0), c);
     assert_ptr_not_equal(create(60, 0, CACHE_DMA), c);
     assert_ptr_not_equal(create(60, 0, CACHE_RECLAIM_ACCOUNT), c);

@@ -171,7 +171,7 @@ static void lazy_free(void *heap, struct page *page, unsigned order)
     block_list(b, z, pfn, order);
 }
 
-static void never_merges(struct alloc_ops *ops)
+static void buddies_stay_apart(struct alloc_ops *ops)
 {
     ops->check = NULL;
     kernel_rows(ops)->free_page_block = lazy_free;
@@ -356,10 +356,10 @@ const struct canary broken_pages[] = {
     {"order_clamped", "B12", "too large an order is served with the largest", &alloc_buddy, order_clamped},
     {"block_misaligned", "B13", "a block begins at an odd frame", &alloc_buddy, block_misaligned},
     {"largest_split", "B15", "a largest block is split although smaller ones would do", &alloc_buddy, largest_split},
-    {"merges_unequal", "B16", "a block is merged with the frames beside it though not all are free", &alloc_buddy,
+    {"merges_unequal", "B17", "a block is merged with the frames beside it though not all are free", &alloc_buddy,
      merges_unequal},
-    {"never_merges", "B17", "free buddies stay apart", &alloc_buddy, never_merges},
-    {"merges_over_borders", "B18", "a free block lies in two zones", &alloc_buddy, merges_over_borders},
+    {"buddies_stay_apart", "B17", "free buddies stay apart", &alloc_buddy, buddies_stay_apart},
+    {"merges_over_borders", "B17", "a free block lies in two zones", &alloc_buddy, merges_over_borders},
     {"highmem_not_zeroed", "B19", "highmem is not cleared", &alloc_buddy, highmem_not_zeroed},
     {"tails_not_zeroed", "B19", "only the first frame is cleared", &alloc_buddy, tails_not_zeroed},
     {"address_in_highmem", "B20", "get_free_pages maps highmem", &alloc_buddy, address_in_highmem},
@@ -374,7 +374,7 @@ const struct canary broken_pages[] = {
     {"bulk_overwrites", "B26", "a bulk fills slots that are full", &alloc_buddy, bulk_overwrites},
     {"tail_has_no_head", "B27", "compound_head of a tail is the tail", &alloc_buddy, tail_has_no_head},
     {"refuses_without_need", "B28", "some requests are refused with memory free", &alloc_buddy, refuses_without_need},
-    {"free_loses_frame", "B30", "a free forgets the last frame of a large block", &alloc_buddy, free_loses_frame},
+    {"free_loses_frame", "C25", "a free forgets the last frame of a large block", &alloc_buddy, free_loses_frame},
     {"free_count_rounded", "C20", "the free frames of a zone are rounded down", &alloc_buddy, free_count_rounded},
     {0},
 };
