@@ -31,9 +31,9 @@ void mempool_destroy(void *heap, struct mempool *pool);
 uint32_t mempool_reserve(void *heap, struct mempool *pool);
 
 /* Rows of a kernel_ops table, those of all families. */
-#define MEMPOOL_KERNEL_OPS                                                                         \
-    VMALLOC_KERNEL_OPS, .mempool_create = mempool_create, .mempool_alloc = mempool_alloc,          \
-                        .mempool_free = mempool_free, .mempool_resize = mempool_resize,            \
+#define MEMPOOL_KERNEL_OPS                                                                \
+    VMALLOC_KERNEL_OPS, .mempool_create = mempool_create, .mempool_alloc = mempool_alloc, \
+                        .mempool_free = mempool_free, .mempool_resize = mempool_resize,   \
                         .mempool_destroy = mempool_destroy, .mempool_reserve = mempool_reserve
 
 #endif

@@ -13,9 +13,9 @@
 #include <string.h>
 
 /* What B93 lets a caller say, and what of that concerns memory for descriptors and arrays. */
-#define VMALLOC_GFP                                                                                       \
-    (GFP_KERNEL | GFP_BIT_HIGH | GFP_BIT_NOWARN | GFP_BIT_NOFAIL | GFP_BIT_ZERO | GFP_BIT_HARDWALL |      \
-     GFP_BIT_NORETRY | GFP_BIT_RETRY_MAYFAIL | GFP_BIT_ACCOUNT)
+#define VMALLOC_GFP                                                                                                    \
+    (GFP_KERNEL | GFP_BIT_HIGH | GFP_BIT_NOWARN | GFP_BIT_NOFAIL | GFP_BIT_ZERO | GFP_BIT_HARDWALL | GFP_BIT_NORETRY | \
+     GFP_BIT_RETRY_MAYFAIL | GFP_BIT_ACCOUNT)
 #define META_GFP (VMALLOC_GFP & ~(GFP_BIT_ZERO | GFP_BIT_HARDWALL | GFP_BIT_ACCOUNT))
 
 static void *area_alloc(struct vmalloc_heap *v, size_t bytes, uint64_t align, unsigned flags, unsigned gfp);
@@ -337,8 +337,10 @@ int remap_vmalloc_range(void *heap, const void *p, unsigned long offset, unsigne
     if (first == PAGE_NONE) return -EINVAL;
     const struct area *a = v->window.page[first].area;
     const unsigned long behind = a->pages - (page - first);
-    if (!(a->flags & AREA_USER) || page - first > a->pages || offset > behind || count > behind - offset) return -EINVAL;
-    for (unsigned long i = 0; i < count; i++) pfns[i] = buddy_pfn(vmalloc_buddy(v), a->frames[page - first + offset + i]);
+    if (!(a->flags & AREA_USER) || page - first > a->pages || offset > behind || count > behind - offset)
+        return -EINVAL;
+    for (unsigned long i = 0; i < count; i++)
+        pfns[i] = buddy_pfn(vmalloc_buddy(v), a->frames[page - first + offset + i]);
     return 0;
 }
 
@@ -385,7 +387,7 @@ int vmalloc_reset(struct vmalloc_heap *v)
     return 0;
 }
 
-const char *vmalloc_check(const struct vmalloc_heap *v)
+const char *vmalloc_check(struct vmalloc_heap *v)
 {
     const struct window *w = &v->window;
     const char *broken = kmalloc_check(&v->objects);

@@ -43,16 +43,16 @@ struct area {
 struct vmalloc_heap {
     struct kmalloc_heap objects;
     struct window window;
-    uint32_t lazy_max;            /* lazy pages beyond which vfree purges */
-    struct area *deferred;        /* newest first */
-    uint32_t pfns[WINDOW_PAGES];  /* of the area that is being made */
+    uint32_t lazy_max;           /* lazy pages beyond which vfree purges */
+    struct area *deferred;       /* newest first */
+    uint32_t pfns[WINDOW_PAGES]; /* of the area that is being made */
 };
 
 /* An empty heap over a fresh machine; *v is zeroed. As kmalloc_init; EINVAL too if the window is larger than WINDOW_PAGES. */
 int vmalloc_init(struct vmalloc_heap *v, struct machine *m);
 int vmalloc_reset(struct vmalloc_heap *v);
 /* NULL, or the name of the broken invariant, those of kmalloc included. */
-const char *vmalloc_check(const struct vmalloc_heap *v);
+const char *vmalloc_check(struct vmalloc_heap *v);
 
 /* ---- The functions behind kernel_ops -------------------------------------------------------------------------------- */
 
@@ -83,14 +83,13 @@ void *kvrealloc(void *heap, const void *p, size_t size, unsigned gfp);
 struct area *vmalloc_find(struct vmalloc_heap *v, const void *p);
 
 /* Rows of a kernel_ops table, those of pages, caches and kmalloc included. */
-#define VMALLOC_KERNEL_OPS                                                                                           \
-    KMALLOC_KERNEL_OPS, .vmalloc = vmalloc, .vzalloc = vzalloc, .vmalloc_user = vmalloc_user,                        \
-                        .vmalloc_gfp = vmalloc_gfp, .vrealloc = vrealloc, .vfree = vfree,                            \
-                        .vfree_atomic = vfree_atomic, .vmap = vmap, .vunmap = vunmap,                                \
-                        .vmalloc_to_page = vmalloc_to_page, .vmalloc_to_pfn = vmalloc_to_pfn,                        \
-                        .remap_vmalloc_range = remap_vmalloc_range, .vm_unmap_aliases = vm_unmap_aliases,            \
-                        .window_info = vmalloc_window_info, .kvmalloc = kvmalloc, .kvcalloc = kvcalloc,              \
-                        .kvfree = kvfree, .kvfree_sensitive = kvfree_sensitive, .kvrealloc = kvrealloc,              \
-                        .run_deferred = vmalloc_run_deferred
+#define VMALLOC_KERNEL_OPS                                                                                  \
+    KMALLOC_KERNEL_OPS,                                                                                     \
+        .vmalloc = vmalloc, .vzalloc = vzalloc, .vmalloc_user = vmalloc_user, .vmalloc_gfp = vmalloc_gfp,   \
+        .vrealloc = vrealloc, .vfree = vfree, .vfree_atomic = vfree_atomic, .vmap = vmap, .vunmap = vunmap, \
+        .vmalloc_to_page = vmalloc_to_page, .vmalloc_to_pfn = vmalloc_to_pfn,                               \
+        .remap_vmalloc_range = remap_vmalloc_range, .vm_unmap_aliases = vm_unmap_aliases,                   \
+        .window_info = vmalloc_window_info, .kvmalloc = kvmalloc, .kvcalloc = kvcalloc, .kvfree = kvfree,   \
+        .kvfree_sensitive = kvfree_sensitive, .kvrealloc = kvrealloc, .run_deferred = vmalloc_run_deferred
 
 #endif

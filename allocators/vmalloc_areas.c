@@ -171,7 +171,8 @@ const char *window_check(const struct window *w)
         const struct window_page *p = &w->page[first];
         if (p->state == RANGE_INSIDE || !p->pages) return "the window is cut into ranges";
         if (p->state == RANGE_FREE && before == RANGE_FREE) return "free neighbours are one range";
-        if (w->longest[w->leaves + first] != (p->state == RANGE_FREE ? p->pages : 0)) return "the tree knows free ranges";
+        if (w->longest[w->leaves + first] != (p->state == RANGE_FREE ? p->pages : 0))
+            return "the tree knows free ranges";
         if (p->state == RANGE_FREE && p->pages > longest) longest = p->pages;
         pages[before = p->state] += p->pages;
         ranges++;

@@ -18,10 +18,10 @@ enum range_state { RANGE_INSIDE, RANGE_FREE, RANGE_BUSY, RANGE_LAZY };
 struct area;
 
 struct window_page {
-    uint8_t state;     /* enum range_state of the range that begins here; RANGE_INSIDE if none does */
-    uint32_t pages;    /* of that range, guard included */
-    uint32_t link;     /* at a lazy range's first page: the next lazy range. At a free one's last page: its first page */
-    uint32_t had_by;   /* first page, plus 1, of the area that had this page last; 0: none did since the last reset */
+    uint8_t state;   /* enum range_state of the range that begins here; RANGE_INSIDE if none does */
+    uint32_t pages;  /* of that range, guard included */
+    uint32_t link;   /* at a lazy range's first page: the next lazy range. At a free one's last page: its first page */
+    uint32_t had_by; /* first page, plus 1, of the area that had this page last; 0: none did since the last reset */
     struct area *area; /* at a busy range's first page */
 };
 
@@ -31,7 +31,8 @@ struct window {
     uint32_t lazy;          /* first page of the range that was retired last, or PAGE_NONE */
     uint32_t free_pages, busy_pages, lazy_pages, areas; /* guards are counted among busy_pages */
     struct window_page page[WINDOW_PAGES + 1];
-    uint32_t longest[2 * WINDOW_PAGES]; /* a heap-shaped tree: leaf i has the length of the free range that begins at page
+    uint32_t
+        longest[2 * WINDOW_PAGES]; /* a heap-shaped tree: leaf i has the length of the free range that begins at page
                                            i, or 0, and each node above the larger of its two */
 };
 

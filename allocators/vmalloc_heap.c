@@ -102,7 +102,8 @@ static const struct kernel_ops kernel = {
 const struct alloc_ops alloc_vmalloc = {
     .abi = ALLOC_ABI,
     .name = "vmalloc",
-    .summary = "whole pages that only page tables hold together, first fit over a window: vmalloc, and all that is below it",
+    .summary =
+        "whole pages that only page tables hold together, first fit over a window: vmalloc, and all that is below it",
     .contract =
         {
             .backing = BACKING_MACHINE,
