@@ -1,7 +1,8 @@
 /* vmalloc_heap.c: all kernel families as one heap, whose malloc is vmalloc: whole pages that only page tables hold together.
  *
  * vmalloc.h has the algorithm. malloc, calloc and realloc are vmalloc, vzalloc and vrealloc in the context of the moment;
- * free tells the errors of its caller as those of the malloc family are told (A11).
+ * free tells the errors of its caller as those of the malloc family are told (A11). An area that shrinks keeps its frames
+ * (B103), so nothing is promised about waste.
  */
 #include "builtin.h"
 #include "mempool.h"
@@ -113,7 +114,6 @@ const struct alloc_ops alloc_vmalloc = {
             .realloc_zero = REALLOC_ZERO_FREES,
             .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_ALIGN_CHECKED |
                         PROMISE_MERGES | PROMISE_DETERMINISTIC | PROMISE_DETECTS_BAD_FREE,
-            .waste_max_bytes = 4096,
         },
     .state_size = sizeof(struct vmalloc_heap),
     .init = heap_init,
