@@ -16,13 +16,18 @@ static unsigned attempt_gfp(const struct machine *m, size_t size, unsigned gfp)
     return (gfp | GFP_BIT_NOWARN) & ~(unsigned)GFP_BIT_NOFAIL;
 }
 
-/* An interrupt may ask for what kmalloc has, but not for what vmalloc would have to make (B94). */
+/* Where vmalloc may not be called there is only what kmalloc has (B94). */
+static bool may_map(const struct machine *m, unsigned gfp)
+{
+    return !machine_in_interrupt(m) && (machine_can_sleep(m) || !gfp_may_sleep(gfp));
+}
+
 void *kvmalloc(void *heap, size_t size, unsigned gfp)
 {
     struct machine *m = vmalloc_machine(heap);
     if (!gfp_enter(m, gfp)) return NULL;
     void *p = kmalloc(heap, size, attempt_gfp(m, size, gfp));
-    if (p || size <= m->page_bytes || machine_in_interrupt(m)) return p;
+    if (p || size <= m->page_bytes || !may_map(m, gfp)) return p;
     if (size <= INT_MAX) return vmalloc_gfp(heap, size, 0, gfp);
     if (!(gfp & GFP_BIT_NOWARN)) machine_event(m, EVENT_WARN, 0, 0, 0);
     return NULL;

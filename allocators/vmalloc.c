@@ -143,14 +143,14 @@ static struct area *area_at(struct vmalloc_heap *v, const void *p)
 
 /* ---- vmalloc -------------------------------------------------------------------------------------------------------- */
 
-/* B94: in an interrupt whatever the mask says; else as any request that may sleep. */
+/* B94: not in an interrupt, whatever the mask says; and page tables are waited for inside a noreclaim scope too (B48). */
 static bool enter(struct machine *m, unsigned gfp)
 {
     if (machine_in_interrupt(m)) {
         machine_report(m, REPORT_BUG, NULL);
         return false;
     }
-    return !gfp_reclaims(m, gfp) || machine_enter_sleeping(m);
+    return !gfp_may_sleep(gfp) || machine_enter_sleeping(m);
 }
 
 static void *warn(struct machine *m, unsigned gfp)
@@ -222,7 +222,6 @@ void *vrealloc(void *heap, const void *p, size_t size, unsigned gfp)
         resize_inside(a, old, size, gfp);
         return old;
     }
-    if (!machine_in_interrupt(m) && !machine_enter_sleeping(m)) return NULL; /* the old one will have to be freed */
     void *larger = vmalloc_gfp(heap, size, 0, gfp);
     if (!larger) return NULL;
     memcpy(larger, old, a->bytes);
