@@ -19,11 +19,7 @@ static struct mempool *create_short(void *heap, const struct pool_args *args)
     return pool;
 }
 
-static void patch_short(struct alloc_ops *ops)
-{
-    static struct kernel_ops k;
-    own_kernel(ops, &k)->mempool_create = create_short;
-}
+static void patch_short(struct alloc_ops *ops) { own_kernel(ops)->mempool_create = create_short; }
 
 /* ---- B110 ----------------------------------------------------------------------------------------------------------- */
 
@@ -36,11 +32,7 @@ static void *alloc_stingy(void *heap, struct mempool *pool, unsigned gfp)
     return NULL;
 }
 
-static void patch_stingy(struct alloc_ops *ops)
-{
-    static struct kernel_ops k;
-    own_kernel(ops, &k)->mempool_alloc = alloc_stingy;
-}
+static void patch_stingy(struct alloc_ops *ops) { own_kernel(ops)->mempool_alloc = alloc_stingy; }
 
 /* ---- B111 ----------------------------------------------------------------------------------------------------------- */
 
@@ -51,11 +43,7 @@ static void free_through(void *heap, struct mempool *pool, void *element)
     if (of_bytes(pool) && pool->reserved > reserved) lose(heap, pool);
 }
 
-static void patch_through(struct alloc_ops *ops)
-{
-    static struct kernel_ops k;
-    own_kernel(ops, &k)->mempool_free = free_through;
-}
+static void patch_through(struct alloc_ops *ops) { own_kernel(ops)->mempool_free = free_through; }
 
 /* ---- B112 ----------------------------------------------------------------------------------------------------------- */
 
@@ -65,11 +53,7 @@ static void destroy_short(void *heap, struct mempool *pool)
     mempool_destroy(heap, pool);
 }
 
-static void patch_destroy(struct alloc_ops *ops)
-{
-    static struct kernel_ops k;
-    own_kernel(ops, &k)->mempool_destroy = destroy_short;
-}
+static void patch_destroy(struct alloc_ops *ops) { own_kernel(ops)->mempool_destroy = destroy_short; }
 
 static int resize_short(void *heap, struct mempool *pool, uint32_t min)
 {
@@ -78,11 +62,7 @@ static int resize_short(void *heap, struct mempool *pool, uint32_t min)
     return error;
 }
 
-static void patch_resize(struct alloc_ops *ops)
-{
-    static struct kernel_ops k;
-    own_kernel(ops, &k)->mempool_resize = resize_short;
-}
+static void patch_resize(struct alloc_ops *ops) { own_kernel(ops)->mempool_resize = resize_short; }
 
 const struct canary broken_kernel_mempool[] = {
     {"pool_short", "B109", "a pool begins with an element less than its minimum", &alloc_vmalloc, patch_short},
