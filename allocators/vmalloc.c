@@ -279,8 +279,10 @@ static void *area_vmap(struct vmalloc_heap *v, struct page **pages, unsigned cou
     a->bytes = (size_t)count << vmalloc_machine(v)->page_shift;
     a->frames = put ? array_alloc(v, count, gfp) : NULL;
     if (a->frames || !put) {
-        if (put) memcpy(a->frames, pages, count * sizeof *pages);
-        for (unsigned i = 0; i < count; i++) v->pfns[i] = buddy_pfn(vmalloc_buddy(v), pages[i]);
+        for (unsigned i = 0; i < count; i++) {
+            if (put) a->frames[i] = pages[i];
+            v->pfns[i] = buddy_pfn(vmalloc_buddy(v), pages[i]);
+        }
         if (area_map(v, a, gfp)) return area_address(v, a);
     }
     array_free(v, a->frames);
