@@ -229,7 +229,8 @@ struct alloc_ops {
     void *(*mmap)(void *heap, void *address, size_t length, unsigned flags, unsigned file, size_t offset);
     int (*munmap)(void *heap, void *address, size_t length);
 
-    /* Inspection. reset: back to the state after init, cheaply; 0 or errno. check: NULL, or the name of the broken
+    /* Inspection. reset: back to the state after init, cheaply; 0 or errno. On BACKING_MACHINE the machine has been made
+     * fresh before it, as before init: same frames and addresses, perhaps with other dirt and scatter. check: NULL, or the name of the broken
      * invariant. walk: every block in address order, metadata that belongs to no block included (C9, C21, C26).
      * None of them changes anything (C36). */
     int (*reset)(void *heap);

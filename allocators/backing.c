@@ -1,4 +1,4 @@
-/* backing.c: regions, breaks, and the address space behind every kind of backing; backing.h is the manual.
+/* backing.c: regions, breaks, and the address space behind every kind of backing but a machine; backing.h is the manual.
  *
  * One span of address space for each number of pages, made at its first use and kept: a guard page, the pages, a guard
  * page. Small spans therefore cost no system call between programs, and a region of odd size ends against its guard to
@@ -200,12 +200,54 @@ static void face_report(struct backing *b, enum alloc_report kind, const void *w
     l->report_where = where;
 }
 
+/* ---- The machine -------------------------------------------------------------------------------------------------- */
+
+static uint32_t host_reclaim(void *host, uint32_t gfp, uint32_t pages, bool direct, bool *io, bool *fs)
+{
+    const struct machine_host *s = ((struct lender *)host)->surroundings;
+    return s && s->reclaim ? s->reclaim(s->host, gfp, pages, direct, io, fs) : 0;
+}
+
+static uint32_t host_out_of_memory(void *host, uint32_t gfp)
+{
+    const struct machine_host *s = ((struct lender *)host)->surroundings;
+    return s && s->out_of_memory ? s->out_of_memory(s->host, gfp) : 0;
+}
+
+static void host_report(void *host, enum alloc_report kind, const void *where)
+{
+    struct lender *l = host;
+    face_report(&l->face, kind, where);
+}
+
+static int lend_machine(struct lender *l)
+{
+    static const unsigned char plain[] = {[DIRT_A5] = 0xA5, [DIRT_FF] = 0xFF, [DIRT_RANDOM] = 0};
+    const struct lender_geometry *g = &l->geometry;
+    const struct machine_host host = {l, host_reclaim, host_out_of_memory, host_report};
+    const struct machine_geometry geometry = {.config = g->machine,
+                                              .scatter = g->scatter,
+                                              .dirt = plain[g->dirt],
+                                              .random_dirt = g->dirt == DIRT_RANDOM,
+                                              .seed = g->seed,
+                                              .elsewhere = g->elsewhere};
+    int error = machine_fresh(&l->machine, &geometry, &host);
+    if (error) return error;
+    l->face.kind = BACKING_MACHINE;
+    l->face.machine = &l->machine;
+    l->face.base = l->machine.direct;
+    l->face.size = l->machine.lowmem_frames * l->machine.page_bytes;
+    l->face.page_bytes = l->machine.page_bytes;
+    return 0;
+}
+
 /* ---- Life --------------------------------------------------------------------------------------------------------- */
 
 void lender_init(struct lender *l)
 {
     *l = (struct lender){.face = {.kind = BACKING_HOST, .page_bytes = page_bytes(), .report = face_report}};
     for (unsigned i = 0; i < LENDER_FILES; i++) l->file_fds[i] = -1;
+    machine_init(&l->machine);
 }
 
 /* Readies the bytes of a region or break in span s and places it against the upper guard. */
@@ -245,6 +287,7 @@ int lender_fresh(struct lender *l, const struct lender_geometry *geometry)
     l->reports = 0;
     l->brk = l->high = NULL;
     if (geometry->kind == BACKING_HOST) return 0;
+    if (geometry->kind == BACKING_MACHINE) return lend_machine(l);
     if (geometry->size == 0 || geometry->size > PTRDIFF_MAX - 4 * page) return ENOMEM;
     size_t whole = ((size_t)geometry->size + page - 1) / page * page;
     struct span *s = span_for(l, whole);
@@ -271,11 +314,13 @@ void lender_close(struct lender *l)
         space_drop(&all->elsewhere[i]);
     }
     if (all) munmap(all, sizeof *all);
+    machine_close(&l->machine);
     lender_init(l);
 }
 
 uint64_t lender_footprint(const struct lender *l)
 {
     if (l->face.kind == BACKING_BREAK) return (uint64_t)(l->brk - l->face.base);
+    if (l->face.kind == BACKING_MACHINE) return (uint64_t)machine_taken(&l->machine) * l->face.page_bytes;
     return l->face.kind == BACKING_PAGES ? l->mapped_bytes : 0;
 }

@@ -9,6 +9,7 @@
 #define BACKING_H
 
 #include "alloc.h"
+#include "machine.h"
 
 enum lender_dirt { DIRT_ZERO, DIRT_A5, DIRT_FF, DIRT_RANDOM };
 
@@ -20,6 +21,9 @@ struct lender_geometry {
     bool low;              /* below 4 GiB */
     bool fence_pages;      /* BACKING_BREAK: pages above the break are really inaccessible */
     bool elsewhere;        /* at another address than a lender without this bit (for twin runs) */
+    /* BACKING_MACHINE, for which size, low and fence_pages are not looked at */
+    enum machine_config machine;
+    bool scatter; /* as machine_geometry.scatter */
 };
 
 #define LENDER_FILES 2u
@@ -39,13 +43,18 @@ struct lender {
     uint64_t mapped_bytes;      /* BACKING_PAGES: bytes that hold pages now */
     int file_fds[LENDER_FILES]; /* memfds behind the files; -1 until first used */
     void *spaces;               /* address space kept for reuse; private to backing.c */
+    struct machine machine;     /* BACKING_MACHINE */
+    /* BACKING_MACHINE: who reclaims and kills for it; NULL: nobody, nothing is released. Set by the lender's owner, kept
+     * by lender_fresh. Its `report` is not called: reports are counted above. */
+    const struct machine_host *surroundings;
 };
 
 /* Prepares an empty lender; takes no memory yet. */
 void lender_init(struct lender *l);
 
 /* Gives `l` a fresh backing of this geometry: everything lent before is forgotten, bytes are as the dirt says, files
- * hold lender_file_byte, counts are 0. 0, or errno if and only if the host has no such address space (ENOMEM). */
+ * hold lender_file_byte, a machine is as after power-on, counts are 0. 0, or errno if and only if the host has no such
+ * address space (ENOMEM). */
 int lender_fresh(struct lender *l, const struct lender_geometry *geometry);
 
 /* Gives all address space back. */
@@ -54,7 +63,8 @@ void lender_close(struct lender *l);
 /* Somebody else's sbrk (A40): as face.sbrk, but neither counted nor refused on demand. */
 void *lender_foreign_sbrk(struct lender *l, ptrdiff_t delta_bytes);
 
-/* Bytes taken and not given back: the break above base, or the pages mapped; 0 for a region and a host heap. */
+/* Bytes taken and not given back: the break above base, the pages mapped, or the frames taken; 0 for a region and a host
+ * heap. */
 uint64_t lender_footprint(const struct lender *l);
 
 /* The byte that file `file` holds at `offset` when fresh; never 0, so that a missing page shows. */

@@ -140,11 +140,14 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
     next_epoch(in);
     machine_disarm_all(m);
     machine_events_clear(m);
+    in->taken = 0;
     in->on = true;
     return 0;
 }
 
 /* ---- Frames -------------------------------------------------------------------------------------------------------- */
+
+typedef uint64_t lanes __attribute__((vector_size(2 * sizeof(uint64_t)))); /* gcc needs to be told */
 
 static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, size_t bytes)
 {
@@ -154,11 +157,12 @@ static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, 
         memset(frame, g->dirt, bytes);
         return;
     }
+    const uint64_t step = UINT64_C(0xD1342543DE82EF95);
     uint64_t start = (g->seed + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15) ^ (pfn + UINT64_C(1)) << 40;
-    for (size_t i = 0; i < bytes / sizeof start; i++) {
-        uint64_t word = start + i * UINT64_C(0xD1342543DE82EF95);
-        word ^= word >> 29 ^ word << 17;
-        memcpy(frame + i * sizeof word, &word, sizeof word);
+    lanes word = {start, start + step};
+    for (size_t i = 0; i < bytes; i += sizeof word, word += 2 * step) {
+        lanes mixed = word ^ word >> 29 ^ word << 17;
+        memcpy(frame + i, &mixed, sizeof mixed);
     }
 }
 
@@ -171,6 +175,7 @@ unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
 static void change_sides(struct machine *m, enum machine_event_kind kind, uint32_t pfn, uint32_t count, uint32_t gfp)
 {
     struct machine_inside *in = m->inside;
+    if (!count) return;
     if (in->event_count && in->event_count <= MACHINE_EVENTS_MAX) {
         struct machine_event *last = &in->events[in->event_count - 1];
         bool behind = last->a + last->b == pfn, before = pfn + count == last->a;
@@ -191,10 +196,17 @@ void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp)
         in->frame_epochs[i] = in->epoch;
         soil(in, i, machine_oracle(m, i), m->page_bytes);
     }
+    in->taken += count;
     change_sides(m, EVENT_TAKE, pfn, count, gfp);
 }
 
-void machine_give(struct machine *m, uint32_t pfn, uint32_t count) { change_sides(m, EVENT_GIVE, pfn, count, 0); }
+void machine_give(struct machine *m, uint32_t pfn, uint32_t count)
+{
+    m->inside->taken -= count;
+    change_sides(m, EVENT_GIVE, pfn, count, 0);
+}
+
+uint32_t machine_taken(const struct machine *m) { return m->inside->taken; }
 
 /* ---- Events -------------------------------------------------------------------------------------------------------- */
 

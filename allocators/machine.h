@@ -177,7 +177,7 @@ int machine_add_table(struct machine *m, const void *va, uint32_t pfn);
 void machine_flush(struct machine *m);
 
 /* A kmap slot: the frame is mapped at pkmap + slot * page_bytes; PFN_NONE unmaps it. Any frame, lowmem too. NULL if
- * and only if the host has no room for another mapping. */
+ * and only if there is no such slot or frame, or the host has no room for another mapping. */
 void *machine_kmap_slot(struct machine *m, unsigned slot, uint32_t pfn);
 
 /* ---- For allocators: what they tell and ask ---------------------------------------------------------------------- */
@@ -238,24 +238,28 @@ struct machine_injection {
     uint32_t nth;      /* this attempt fails, once; 0: none */
     uint32_t interval; /* every interval-th attempt fails, `times` times (-1: for ever); 0: none */
     int32_t times;
-    uint8_t percent;      /* of the attempts at interval fails; 0 stands for 100 */
-    uint8_t min_order;    /* FAULT_PAGES: smaller orders are left alone (1 in the kernel, B114) */
-    bool waiting_too;     /* also requests that may sleep (not so in the kernel unless asked) */
-    bool highmem_too;     /* FAULT_PAGES: also requests for highmem */
-    uint32_t space_bytes; /* bytes that are granted before the first failure */
+    uint8_t percent;   /* of the attempts at interval fails; 0 stands for 100 */
+    uint8_t min_order; /* FAULT_PAGES: smaller orders are left alone (1 in the kernel, B114) */
+    bool waiting_too;  /* FAULT_SLAB, FAULT_PAGES: also requests that may sleep (not so in the kernel unless asked) */
+    bool highmem_too;  /* FAULT_PAGES: also requests for highmem */
+    uint32_t space_bytes; /* bytes that are granted before the first failure at an interval; nth does not look at it */
 };
 
 /* An empty machine; takes no memory yet. */
 void machine_init(struct machine *m);
 
 /* The machine as after power-on, of this geometry: nothing mapped in window and pkmap, no page tables, no faults, no
- * events, a task's context. The cost follows what was done since the last time, not the size of the machine, unless
- * config or elsewhere change. 0, or errno if and only if the host lacks memory or address space. */
+ * events, a task's context. The cost follows what was left mapped on the last one, not the size of the machine; only the
+ * first machine of a config and place is dearer, as its address space is kept from then on (where there is little of it,
+ * until another config needs it). 0, or errno if and only if the host lacks memory or address space. */
 int machine_fresh(struct machine *m, const struct machine_geometry *geometry, const struct machine_host *host);
 void machine_close(struct machine *m);
 
 /* The frame in the oracle view (O7): always readable and writable. */
 unsigned char *machine_oracle(const struct machine *m, uint32_t pfn);
+
+/* Frames taken and not given back, page tables among them. */
+uint32_t machine_taken(const struct machine *m);
 
 /* The events since machine_events_clear, oldest first, and how many there were of each kind. An order of events that does
  * not fit (MACHINE_EVENTS_MAX) is cut and machine_events_lost says so; TAKEs and GIVEs of neighbours under one mask are one
@@ -266,7 +270,9 @@ uint32_t machine_event_count(const struct machine *m, enum machine_event_kind ki
 bool machine_events_lost(const struct machine *m);
 void machine_events_clear(struct machine *m);
 
-/* Arms a fault; the count of its attempts starts anew. Disarmed by machine_fresh and by an injection of zeros. */
+/* Arms a fault; the count of its attempts starts anew. Disarmed by machine_fresh and by an injection that has neither nth
+ * nor interval. No fault strikes a request with GFP_BIT_NOFAIL (B40). Attempts are counted while the fault is armed; what
+ * the injection leaves alone is no attempt. */
 void machine_inject(struct machine *m, enum machine_fault fault, const struct machine_injection *injection);
 uint32_t machine_attempts(const struct machine *m, enum machine_fault fault);
 

@@ -59,6 +59,7 @@ struct machine_inside {
 
     uint32_t epoch;         /* counts calls of machine_fresh */
     uint32_t *frame_epochs; /* of the last fresh machine that a frame was taken on */
+    uint32_t taken;         /* frames taken and not given back */
 
     uint32_t *entries; /* of the page tables: pfn + 1 for each page of the window; 0: not mapped */
     struct leaf_table tables[TABLES_MAX];

@@ -25,6 +25,18 @@ void exec_release(void *p, size_t bytes)
     if (p) munmap(p, bytes);
 }
 
+static size_t state_bytes(const struct exec *x) { return x->ops->state_size ? x->ops->state_size : 1; }
+
+/* Frees a heap's state. What rests on a machine that has been fresh since is reset before it is taken down. */
+static void heap_close(struct exec *x, struct exec_heap *h, enum machine_config config, bool elsewhere)
+{
+    const struct lender_geometry rested = {.kind = BACKING_MACHINE, .machine = config, .elsewhere = elsewhere};
+    if (h->ready && h != x->home)
+        h->ready = !lender_fresh(&x->lender, &rested) && h->base == x->lender.face.base && !x->ops->reset(h->state);
+    if (h->ready) x->ops->fini(h->state);
+    exec_release(h->state, state_bytes(x));
+}
+
 struct exec *exec_open(const struct exec_options *options)
 {
     static struct exec_position nowhere;
@@ -36,7 +48,8 @@ struct exec *exec_open(const struct exec_options *options)
     if (!x->options.request_max) x->options.request_max = REQUEST_MAX_DEFAULT;
     if (!x->options.position) x->options.position = &nowhere;
     lender_init(&x->lender);
-    x->heap = exec_memory(x->ops->state_size ? x->ops->state_size : 1);
+    x->home = &x->heaps[0][0];
+    x->heap = x->home->state = exec_memory(state_bytes(x));
     x->history = exec_memory(PROGRAM_STEPS_MAX * sizeof *x->history);
     bool frames = x->options.contract.promises & PROMISE_FRAMES;
     if (frames) x->frames = exec_memory(sizeof *x->frames);
@@ -48,10 +61,11 @@ struct exec *exec_open(const struct exec_options *options)
 
 void exec_close(struct exec *x)
 {
-    if (x->heap_ready) x->ops->fini(x->heap);
+    heap_close(x, x->home, MACHINE_S64, false);
+    for (unsigned i = 0; i < MACHINE_CONFIGS * 2; i++)
+        if (&x->heaps[i / 2][i % 2] != x->home) heap_close(x, &x->heaps[i / 2][i % 2], i / 2, i % 2);
     lender_close(&x->lender);
     model_close(x);
-    exec_release(x->heap, x->ops->state_size ? x->ops->state_size : 1);
     exec_release(x->history, PROGRAM_STEPS_MAX * sizeof *x->history);
     exec_release(x->frames, sizeof *x->frames);
     exec_break_close(x);
@@ -141,14 +155,43 @@ static void take_picture(struct exec *x)
 void exec_after_fault(struct exec *x, const void *fault_address)
 {
     const struct backing *f = &x->lender.face;
+    const struct machine *m = f->machine;
     uintptr_t at = (uintptr_t)fault_address, base = (uintptr_t)f->base, page = f->page_bytes;
     if (!x->options.trace || !f->page_bytes) return;
-    bool near = f->kind != BACKING_HOST && at >= base - page && at < base + f->size + page;
+    uintptr_t end = m ? (uintptr_t)m->pkmap + m->pkmap_slots * page : base + f->size; /* the gap and the window too */
+    bool near = f->kind != BACKING_HOST && at >= base - page && at < end + page;
     x->options.trace->fault_offset = near ? exec_offset(x, fault_address) : OFFSET_NONE;
     take_picture(x);
 }
 
 /* ---- Heaps ---------------------------------------------------------------------------------------------------------- */
+
+static bool no_memory(struct exec *x)
+{
+    x->verdict.kind = VERDICT_ERROR;
+    snprintf(x->verdict.seen, sizeof x->verdict.seen, "no address space for a heap of %llu bytes",
+             (unsigned long long)x->program->heap.size);
+    return false;
+}
+
+/* Readies the memory to be lent and the state of a heap on it; *reset says whether the heap that rests there can go back
+ * to its beginning, else its state is zero. */
+static bool go_home(struct exec *x, const struct lender_geometry *lend, bool *reset)
+{
+    bool rests = lend->kind == BACKING_MACHINE && x->ops->reset;
+    struct exec_heap *h = rests ? &x->heaps[lend->machine][lend->elsewhere] : &x->heaps[0][0];
+    if (!h->state && !(h->state = exec_memory(state_bytes(x)))) return no_memory(x);
+    if (h->ready && !rests) x->ops->fini(h->state);
+    *reset = h->ready && rests;
+    h->ready = false;
+    x->home = h;
+    x->heap = h->state;
+    if (lender_fresh(&x->lender, lend)) return no_memory(x);
+    *reset = *reset && h->base == x->lender.face.base;
+    h->base = x->lender.face.base;
+    if (!*reset) memset(h->state, 0, x->ops->state_size);
+    return true;
+}
 
 bool exec_fresh(struct exec *x, bool elsewhere)
 {
@@ -158,7 +201,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     model_fresh(x, false);
     x->reports_seen = 0;
     x->verdict.kind = VERDICT_PASS;
-    if (host && x->heap_ready) return true;
+    if (host && x->home->ready) return true;
     uint64_t size = c->size_max_bytes && g->size > c->size_max_bytes ? c->size_max_bytes : g->size;
     struct lender_geometry lend = {.kind = c->backing,
                                    .size = size,
@@ -166,25 +209,21 @@ bool exec_fresh(struct exec *x, bool elsewhere)
                                    .seed = g->seed,
                                    .low = g->place == PLACE_LOW,
                                    .fence_pages = g->fence == FENCE_PAGES,
-                                   .elsewhere = elsewhere};
+                                   .elsewhere = elsewhere,
+                                   .machine = (enum machine_config)g->machine,
+                                   .scatter = g->scatter};
     if (elsewhere && !zero) lend.dirt = (lend.dirt + 1) % DIRTY_KINDS;
-    if (x->heap_ready) x->ops->fini(x->heap);
-    x->heap_ready = false;
-    if (lender_fresh(&x->lender, &lend)) {
-        x->verdict.kind = VERDICT_ERROR;
-        snprintf(x->verdict.seen, sizeof x->verdict.seen, "no address space for a heap of %llu bytes",
-                 (unsigned long long)g->size);
-        return false;
-    }
+    bool reset;
+    if (!go_home(x, &lend, &reset)) return false;
     x->lender.fail_at = g->fail;
-    memset(x->heap, 0, x->ops->state_size);
     x->options.position->kind = OP_KINDS; /* none of them: init */
-    int error = x->ops->init(x->heap, &x->lender.face);
-    if (error && !x->lender.refused && g->size >= c->size_min_bytes)
+    int error = reset ? x->ops->reset(x->heap) : x->ops->init(x->heap, &x->lender.face);
+    bool enough = c->backing == BACKING_MACHINE || g->size >= c->size_min_bytes;
+    if (error && !x->lender.refused && enough)
         return exec_fail(x, RULE_C31, NULL, "a heap: the memory lent is as large as the contract asks",
-                         "init returned %d for %llu bytes", error, (unsigned long long)g->size);
+                         "%s returned %d for %llu bytes", reset ? "reset" : "init", error, (unsigned long long)g->size);
     if (error) return false;
-    x->heap_ready = true;
+    x->home->ready = true;
     if (x->frames) exec_frames_fresh(x);
     exec_break_fresh(x);
     exec_maps_fresh(x);
@@ -329,7 +368,7 @@ void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
     if (!held && x->verdict.kind == VERDICT_FAIL) {
         take_picture(x);
         model_fresh(x, true);
-        x->heap_ready = false; /* nothing of it can be trusted, its fini included */
+        x->home->ready = false; /* nothing of it can be trusted, its fini included */
     }
     *verdict = x->verdict;
 }

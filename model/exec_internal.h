@@ -8,12 +8,21 @@
 #include "exec.h"
 #include "model.h"
 
+/* A heap's state, kept from program to program. A kernel heap's is large, so there is one for each configuration and
+ * place of the machine where reset is offered: the next program there finds it reset instead of made anew. */
+struct exec_heap {
+    void *state;               /* ops->state_size bytes, ours; NULL: none yet */
+    const unsigned char *base; /* of the memory lent when init ran */
+    bool ready;                /* init has run and fini has not */
+};
+
 struct exec {
     struct exec_options options;
     const struct alloc_ops *ops;
     struct lender lender;
-    void *heap;      /* ops->state_size bytes, ours */
-    bool heap_ready; /* init has run and fini has not */
+    struct exec_heap heaps[MACHINE_CONFIGS][2]; /* here and elsewhere; where nothing is reset, the first one only */
+    struct exec_heap *home;                     /* that of the program that runs */
+    void *heap;                                 /* its state */
     const struct program *program;
     struct verdict verdict;
     uint32_t op_index, step, round;
