@@ -18,7 +18,6 @@
 
 #define BUDDY_FRAMES_MAX 32768u /* the largest machine (E12, E16) */
 #define KMAP_SLOTS_MAX 1024u    /* E10 */
-#define KMAP_LOCAL_DEPTH 16u    /* temporary mappings that one task may hold */
 
 enum page_state {
     PAGE_INSIDE, /* not a head; everything else in the record is 0 */
@@ -27,15 +26,10 @@ enum page_state {
 };
 
 /* Who has a used block. Only blocks of PAGE_PLAIN may be freed by whoever took pages (B120). */
-enum page_kind { PAGE_PLAIN, PAGE_EXACT, PAGE_SLAB, PAGE_KMALLOC, PAGE_VMALLOC, PAGE_TABLE, PAGE_POOL };
+enum page_kind { PAGE_PLAIN, PAGE_EXACT, PAGE_HEAP, PAGE_SLAB, PAGE_KMALLOC, PAGE_VMALLOC, PAGE_TABLE, PAGE_POOL };
 
 struct page {
-    union {
-        struct {
-            uint32_t next, prev; /* PAGE_FREE: pfns in the list of its zone and order, PFN_NONE at the ends */
-        };
-        void *owner; /* PAGE_USED: its owner's business; NULL when taken */
-    };
+    void *owner;    /* PAGE_USED: its owner's business; NULL when taken */
     uint16_t refs;  /* PAGE_USED: references (B23) */
     uint16_t exact; /* PAGE_EXACT: frames of the allocation, in its first one; 0 in the others (B25) */
     uint8_t state;  /* enum page_state */
@@ -48,26 +42,32 @@ _Static_assert(sizeof(struct page) <= 16, "a record for each frame");
 struct buddy_zone {
     uint32_t start, end, free;              /* frames */
     uint32_t blocks[MACHINE_ORDERS];        /* free blocks of each order */
-    uint32_t first[MACHINE_ORDERS];         /* pfn of the newest of them, or PFN_NONE */
     uint32_t mark_min, mark_low, mark_high; /* B34 */
     uint32_t reserve[ZONES];                /* B35: kept from requests that selected zone j */
 };
 
-/* Temporary mappings of highmem (B8). The last KMAP_LOCAL_DEPTH + 1 slots of the window are the local ones; the very last
- * is the allocator's own. */
+/* Where the free blocks of an order begin: one bit for each place, orders one behind the other in words of 64, and above
+ * them one bit for each word that is not 0. */
+#define FREE_MAP_WORDS (2 * BUDDY_FRAMES_MAX / 64)
+struct free_map {
+    uint64_t words[FREE_MAP_WORDS], summary[FREE_MAP_WORDS / 64];
+};
+
+/* Temporary mappings of highmem (B8). Of the machine's kmap slots, the last quarter is for kmap_local, oldest first, and the
+ * very last the allocator's own; kmap uses the others. */
 struct highmem {
     uint16_t slot_of[BUDDY_FRAMES_MAX]; /* slot + 1 of a frame that is kmapped, else 0 */
     uint32_t pfn[KMAP_SLOTS_MAX];
-    uint16_t count[KMAP_SLOTS_MAX];   /* kmaps without their kunmap; 0: the slot is free */
-    unsigned end;                     /* slots from here on have never been used */
-    uint32_t local[KMAP_LOCAL_DEPTH]; /* frames, oldest first */
-    unsigned depth;
+    uint16_t count[KMAP_SLOTS_MAX]; /* kmaps without their kunmap; 0: the slot is free */
+    unsigned end;                   /* slots from here on have not been used since the last reset */
+    unsigned depth;                 /* of kmap_local */
 };
 
 struct buddy {
     struct machine *machine;
     uint32_t touched; /* bit i: something was taken from frames [1024 i, 1024 (i + 1)) since the last reset */
     struct buddy_zone zones[ZONES];
+    struct free_map free;
     struct highmem highmem;
     struct page pages[BUDDY_FRAMES_MAX];
 };

@@ -27,6 +27,7 @@ static const struct {
     {PROMISE_SPLITS, "splits"},
     {PROMISE_TRUSTS_ZERO, "trusts-zero"},
     {PROMISE_FRAMES, "frames"},
+    {PROMISE_PHYSICAL, "physical"},
 };
 
 static void print_words(const char *label, const char *const *words, unsigned count)
@@ -41,7 +42,7 @@ static void print_words(const char *label, const char *const *words, unsigned co
 
 static void describe(const struct alloc_ops *a)
 {
-    static const char *const kinds[] = {"a region", "a break", "pages", "the host"};
+    static const char *const kinds[] = {"a region", "a break", "pages", "the host", "a machine"};
     const char *words[40];
     unsigned n = 0;
     printf("%s: %s\n", a->name, a->summary);

@@ -1,6 +1,6 @@
 /* kernel_mempool.c: canaries of pools, made from `vmalloc`; broken.h is the manual. */
 #include "broken.h"
-#include "kernel_patch.h"
+#include "kernel_wrapper.h"
 
 #include "builtin.h"
 #include "mempool.h"
@@ -19,7 +19,7 @@ static struct mempool *create_short(void *heap, const struct pool_args *args)
     return pool;
 }
 
-static void patch_short(struct alloc_ops *ops) { own_kernel(ops)->mempool_create = create_short; }
+static void patch_short(struct alloc_ops *ops) { kernel_rows(ops)->mempool_create = create_short; }
 
 /* ---- B110 ----------------------------------------------------------------------------------------------------------- */
 
@@ -32,7 +32,7 @@ static void *alloc_stingy(void *heap, struct mempool *pool, unsigned gfp)
     return NULL;
 }
 
-static void patch_stingy(struct alloc_ops *ops) { own_kernel(ops)->mempool_alloc = alloc_stingy; }
+static void patch_stingy(struct alloc_ops *ops) { kernel_rows(ops)->mempool_alloc = alloc_stingy; }
 
 /* ---- B111 ----------------------------------------------------------------------------------------------------------- */
 
@@ -43,7 +43,7 @@ static void free_through(void *heap, struct mempool *pool, void *element)
     if (of_bytes(pool) && pool->reserved > reserved) lose(heap, pool);
 }
 
-static void patch_through(struct alloc_ops *ops) { own_kernel(ops)->mempool_free = free_through; }
+static void patch_through(struct alloc_ops *ops) { kernel_rows(ops)->mempool_free = free_through; }
 
 /* ---- B112 ----------------------------------------------------------------------------------------------------------- */
 
@@ -53,7 +53,7 @@ static void destroy_short(void *heap, struct mempool *pool)
     mempool_destroy(heap, pool);
 }
 
-static void patch_destroy(struct alloc_ops *ops) { own_kernel(ops)->mempool_destroy = destroy_short; }
+static void patch_destroy(struct alloc_ops *ops) { kernel_rows(ops)->mempool_destroy = destroy_short; }
 
 static int resize_short(void *heap, struct mempool *pool, uint32_t min)
 {
@@ -62,7 +62,7 @@ static int resize_short(void *heap, struct mempool *pool, uint32_t min)
     return error;
 }
 
-static void patch_resize(struct alloc_ops *ops) { own_kernel(ops)->mempool_resize = resize_short; }
+static void patch_resize(struct alloc_ops *ops) { kernel_rows(ops)->mempool_resize = resize_short; }
 
 const struct canary broken_kernel_mempool[] = {
     {"pool_short", "B109", "a pool begins with an element less than its minimum", &alloc_vmalloc, patch_short},

@@ -4,7 +4,7 @@
  * through the table, so they stay whole.
  */
 #include "broken.h"
-#include "kernel_patch.h"
+#include "kernel_wrapper.h"
 
 #include "builtin.h"
 #include "gfp.h"
@@ -46,13 +46,13 @@ static void exchange(struct vmalloc_heap *v, struct area *a, unsigned gfp)
 
 static void never(void *heap) { (void)heap; }
 
-static void patch_never(struct alloc_ops *ops) { own_kernel(ops)->run_deferred = never; }
+static void patch_never(struct alloc_ops *ops) { kernel_rows(ops)->run_deferred = never; }
 
 /* ---- B86 ------------------------------------------------------------------------------------------------------------ */
 
 static void *vmalloc_nothing(void *heap, size_t size) { return vmalloc(heap, size ? size : 1); }
 
-static void patch_nothing(struct alloc_ops *ops) { own_kernel(ops)->vmalloc = vmalloc_nothing; }
+static void patch_nothing(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_nothing; }
 
 /* ---- B87 ------------------------------------------------------------------------------------------------------------ */
 
@@ -62,7 +62,7 @@ static uint32_t pfn_beside(void *heap, const void *p)
     return pfn == PFN_NONE ? pfn : pfn ^ 1;
 }
 
-static void patch_beside(struct alloc_ops *ops) { own_kernel(ops)->vmalloc_to_pfn = pfn_beside; }
+static void patch_beside(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc_to_pfn = pfn_beside; }
 
 /* ---- B88 ------------------------------------------------------------------------------------------------------------ */
 
@@ -76,7 +76,7 @@ static void *vmalloc_shared(void *heap, size_t size)
     return p;
 }
 
-static void patch_shared(struct alloc_ops *ops) { own_kernel(ops)->vmalloc = vmalloc_shared; }
+static void patch_shared(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_shared; }
 
 /* ---- B89, B93 ------------------------------------------------------------------------------------------------------- */
 
@@ -87,7 +87,7 @@ static void *vmalloc_low(void *heap, size_t size)
     return p;
 }
 
-static void patch_low(struct alloc_ops *ops) { own_kernel(ops)->vmalloc = vmalloc_low; }
+static void patch_low(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_low; }
 
 static void *vmalloc_zoned(void *heap, size_t size, size_t align, unsigned gfp)
 {
@@ -96,7 +96,7 @@ static void *vmalloc_zoned(void *heap, size_t size, size_t align, unsigned gfp)
     return p;
 }
 
-static void patch_zoned(struct alloc_ops *ops) { own_kernel(ops)->vmalloc_gfp = vmalloc_zoned; }
+static void patch_zoned(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc_gfp = vmalloc_zoned; }
 
 /* ---- B90 ------------------------------------------------------------------------------------------------------------ */
 
@@ -127,7 +127,7 @@ static void vfree_unguarded(void *heap, const void *p)
 
 static void patch_unguarded(struct alloc_ops *ops)
 {
-    struct kernel_ops *k = own_kernel(ops);
+    struct kernel_ops *k = kernel_rows(ops);
     k->vmalloc = vmalloc_unguarded;
     k->vfree = vfree_unguarded;
 }
@@ -139,7 +139,7 @@ static void *vmalloc_half_aligned(void *heap, size_t size, size_t align, unsigne
     return vmalloc_gfp(heap, size, align / 2, gfp);
 }
 
-static void patch_half_aligned(struct alloc_ops *ops) { own_kernel(ops)->vmalloc_gfp = vmalloc_half_aligned; }
+static void patch_half_aligned(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc_gfp = vmalloc_half_aligned; }
 
 static void *vzalloc_dirty(void *heap, size_t size)
 {
@@ -148,7 +148,7 @@ static void *vzalloc_dirty(void *heap, size_t size)
     return p;
 }
 
-static void patch_dirty(struct alloc_ops *ops) { own_kernel(ops)->vzalloc = vzalloc_dirty; }
+static void patch_dirty(struct alloc_ops *ops) { kernel_rows(ops)->vzalloc = vzalloc_dirty; }
 
 /* ---- B94 ------------------------------------------------------------------------------------------------------------ */
 
@@ -162,7 +162,7 @@ static void *vmalloc_anywhere(void *heap, size_t size)
     return p;
 }
 
-static void patch_anywhere(struct alloc_ops *ops) { own_kernel(ops)->vmalloc = vmalloc_anywhere; }
+static void patch_anywhere(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_anywhere; }
 
 /* ---- B95 ------------------------------------------------------------------------------------------------------------ */
 
@@ -175,7 +175,7 @@ static void *vmalloc_leaking(void *heap, size_t size)
     return p;
 }
 
-static void patch_leaking(struct alloc_ops *ops) { own_kernel(ops)->vmalloc = vmalloc_leaking; }
+static void patch_leaking(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_leaking; }
 
 /* ---- B96, B101 ------------------------------------------------------------------------------------------------------ */
 
@@ -190,7 +190,7 @@ static void vfree_inside(void *heap, const void *p)
     vfree(heap, first == PAGE_NONE ? p : area_address(v, v->window.page[first].area));
 }
 
-static void patch_inside(struct alloc_ops *ops) { own_kernel(ops)->vfree = vfree_inside; }
+static void patch_inside(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_inside; }
 
 static void vunmap_any(void *heap, const void *p)
 {
@@ -199,7 +199,7 @@ static void vunmap_any(void *heap, const void *p)
     else vunmap(heap, p);
 }
 
-static void patch_unmap_any(struct alloc_ops *ops) { own_kernel(ops)->vunmap = vunmap_any; }
+static void patch_unmap_any(struct alloc_ops *ops) { kernel_rows(ops)->vunmap = vunmap_any; }
 
 /* ---- B97 ------------------------------------------------------------------------------------------------------------ */
 
@@ -214,11 +214,11 @@ static void vfree_visible(void *heap, const void *p)
     if (served) machine_map(m, at, &pfn, 1);
 }
 
-static void patch_visible(struct alloc_ops *ops) { own_kernel(ops)->vfree = vfree_visible; }
+static void patch_visible(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_visible; }
 
 /* ---- B98 ------------------------------------------------------------------------------------------------------------ */
 
-static void patch_lazy(struct alloc_ops *ops) { own_kernel(ops)->vm_unmap_aliases = never; }
+static void patch_lazy(struct alloc_ops *ops) { kernel_rows(ops)->vm_unmap_aliases = never; }
 
 /* What was freed may be had again, and the processor has not been told. */
 static void vfree_eager(void *heap, const void *p)
@@ -228,7 +228,7 @@ static void vfree_eager(void *heap, const void *p)
     window_purge(&v->window);
 }
 
-static void patch_eager(struct alloc_ops *ops) { own_kernel(ops)->vfree = vfree_eager; }
+static void patch_eager(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_eager; }
 
 /* ---- B99 ------------------------------------------------------------------------------------------------------------ */
 
@@ -238,7 +238,7 @@ static void info_unguarded(void *heap, struct window_info *out)
     out->guard = 0;
 }
 
-static void patch_info(struct alloc_ops *ops) { own_kernel(ops)->window_info = info_unguarded; }
+static void patch_info(struct alloc_ops *ops) { kernel_rows(ops)->window_info = info_unguarded; }
 
 /* ---- B100, C18 ------------------------------------------------------------------------------------------------------ */
 
@@ -252,7 +252,7 @@ static void *vmap_reversed(void *heap, struct page **pages, unsigned count, unsi
     return p;
 }
 
-static void patch_reversed(struct alloc_ops *ops) { own_kernel(ops)->vmap = vmap_reversed; }
+static void patch_reversed(struct alloc_ops *ops) { kernel_rows(ops)->vmap = vmap_reversed; }
 
 /* Page tables and descriptor disagree: the last page of an area shows the first one's frame, and what is asked is answered
  * from the descriptor. */
@@ -282,7 +282,7 @@ static struct page *page_of_descriptor(void *heap, const void *p)
 
 static void patch_folded(struct alloc_ops *ops)
 {
-    struct kernel_ops *k = own_kernel(ops);
+    struct kernel_ops *k = kernel_rows(ops);
     k->vmalloc = vmalloc_folded;
     k->vmalloc_to_pfn = pfn_of_descriptor;
     k->vmalloc_to_page = page_of_descriptor;
@@ -296,7 +296,7 @@ static int remap_from_start(void *heap, const void *p, unsigned long offset, uns
     return error ? error : remap_vmalloc_range(heap, p, 0, count, pfns);
 }
 
-static void patch_remap(struct alloc_ops *ops) { own_kernel(ops)->remap_vmalloc_range = remap_from_start; }
+static void patch_remap(struct alloc_ops *ops) { kernel_rows(ops)->remap_vmalloc_range = remap_from_start; }
 
 /* ---- B103 ----------------------------------------------------------------------------------------------------------- */
 
@@ -309,7 +309,7 @@ static void *vrealloc_short(void *heap, const void *p, size_t size, unsigned gfp
     return q;
 }
 
-static void patch_short(struct alloc_ops *ops) { own_kernel(ops)->vrealloc = vrealloc_short; }
+static void patch_short(struct alloc_ops *ops) { kernel_rows(ops)->vrealloc = vrealloc_short; }
 
 static void *vrealloc_moves(void *heap, const void *p, size_t size, unsigned gfp)
 {
@@ -323,7 +323,7 @@ static void *vrealloc_moves(void *heap, const void *p, size_t size, unsigned gfp
     return q;
 }
 
-static void patch_moves(struct alloc_ops *ops) { own_kernel(ops)->vrealloc = vrealloc_moves; }
+static void patch_moves(struct alloc_ops *ops) { kernel_rows(ops)->vrealloc = vrealloc_moves; }
 
 /* ---- B104, B105 ----------------------------------------------------------------------------------------------------- */
 
@@ -340,7 +340,7 @@ static void *vmalloc_prepared(void *heap, size_t size)
     return p;
 }
 
-static void patch_prepared(struct alloc_ops *ops) { own_kernel(ops)->vmalloc = vmalloc_prepared; }
+static void patch_prepared(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_prepared; }
 
 static void *vmalloc_twice(void *heap, size_t size)
 {
@@ -349,7 +349,7 @@ static void *vmalloc_twice(void *heap, size_t size)
     return p;
 }
 
-static void patch_twice(struct alloc_ops *ops) { own_kernel(ops)->vmalloc = vmalloc_twice; }
+static void patch_twice(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_twice; }
 
 /* ---- B106-B108, B127, B128 ------------------------------------------------------------------------------------------ */
 
@@ -359,14 +359,14 @@ static void *kvmalloc_mapped(void *heap, size_t size, unsigned gfp)
     return maps ? vmalloc_gfp(heap, size, 0, gfp) : kvmalloc(heap, size, gfp);
 }
 
-static void patch_kv_mapped(struct alloc_ops *ops) { own_kernel(ops)->kvmalloc = kvmalloc_mapped; }
+static void patch_kv_mapped(struct alloc_ops *ops) { kernel_rows(ops)->kvmalloc = kvmalloc_mapped; }
 
 static void *kvcalloc_wraps(void *heap, size_t count, size_t size, unsigned gfp)
 {
     return kvmalloc(heap, count * size, gfp | GFP_BIT_ZERO);
 }
 
-static void patch_kv_wraps(struct alloc_ops *ops) { own_kernel(ops)->kvcalloc = kvcalloc_wraps; }
+static void patch_kv_wraps(struct alloc_ops *ops) { kernel_rows(ops)->kvcalloc = kvcalloc_wraps; }
 
 static void *kvrealloc_zero(void *heap, const void *p, size_t size, unsigned gfp)
 {
@@ -375,15 +375,15 @@ static void *kvrealloc_zero(void *heap, const void *p, size_t size, unsigned gfp
     return area && !size ? ZERO_SIZE_PTR : q;
 }
 
-static void patch_kv_zero(struct alloc_ops *ops) { own_kernel(ops)->kvrealloc = kvrealloc_zero; }
+static void patch_kv_zero(struct alloc_ops *ops) { kernel_rows(ops)->kvrealloc = kvrealloc_zero; }
 
 static void *vmalloc_seldom(void *heap, size_t size) { return vmalloc(heap, size > 4096 && size <= 8192 ? 0 : size); }
 
-static void patch_seldom(struct alloc_ops *ops) { own_kernel(ops)->vmalloc = vmalloc_seldom; }
+static void patch_seldom(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_seldom; }
 
 static void *kvmalloc_no_way_back(void *heap, size_t size, unsigned gfp) { return kmalloc(heap, size, gfp); }
 
-static void patch_no_way_back(struct alloc_ops *ops) { own_kernel(ops)->kvmalloc = kvmalloc_no_way_back; }
+static void patch_no_way_back(struct alloc_ops *ops) { kernel_rows(ops)->kvmalloc = kvmalloc_no_way_back; }
 
 /* ---- C3, C17 -------------------------------------------------------------------------------------------------------- */
 
@@ -394,7 +394,7 @@ static void *vmalloc_repeated(void *heap, size_t size)
     return p;
 }
 
-static void patch_repeated(struct alloc_ops *ops) { own_kernel(ops)->vmalloc = vmalloc_repeated; }
+static void patch_repeated(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_repeated; }
 
 /* The first two frames of the lowest area change places, with what is in them. */
 static void migrate(struct vmalloc_heap *v)
@@ -423,7 +423,7 @@ static void vfree_migrating(void *heap, const void *p)
     if (machine_can_sleep(vmalloc_machine(heap))) migrate(heap);
 }
 
-static void patch_migrating(struct alloc_ops *ops) { own_kernel(ops)->vfree = vfree_migrating; }
+static void patch_migrating(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_migrating; }
 
 const struct canary broken_kernel_vmalloc[] = {
     {"deferred_never", "B49", "deferred frees are never carried out", &alloc_vmalloc, patch_never},
