@@ -29,7 +29,7 @@ struct kmalloc_heap {
 /* An empty heap over a fresh machine; *h is zeroed. As slab_init; `min` is a profile of B52, 8 unless DMA needs more. */
 int kmalloc_init(struct kmalloc_heap *h, struct machine *m, bool three_lists, unsigned min);
 void kmalloc_reset(struct kmalloc_heap *h);
-const char *kmalloc_check(const struct kmalloc_heap *h);
+const char *kmalloc_check(struct kmalloc_heap *h);
 
 void *kmalloc(void *heap, size_t size, unsigned gfp);
 void *kzalloc(void *heap, size_t size, unsigned gfp);

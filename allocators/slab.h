@@ -56,7 +56,7 @@ struct kmem_cache {
     unsigned flags;        /* enum cache_flags */
     unsigned gfp;          /* bits that every request for pages gets: zone, RECLAIMABLE, COMP */
     uint8_t order, order_min, life;
-    bool permanent; /* of kmalloc: neither merged nor destroyed */
+    bool permanent; /* of kmalloc: the first in the list, neither merged nor destroyed */
     void (*constructor)(void *object);
     uint32_t references; /* caches merged into this one, itself included (B81) */
     uint32_t empty_max;  /* empty slabs kept (B72) */
@@ -79,11 +79,12 @@ struct slab_heap {
     struct slab slabs[SLABS_MAX];
 };
 
-/* An empty heap over a fresh machine; *h is zeroed. As buddy_init. reset: as buddy_reset. */
+/* An empty heap over a fresh machine; *h is zeroed. As buddy_init, and EINVAL also if the machine has more lowmem frames
+ * than SLABS_MAX, or no blocks of SLAB_ORDER_MAX. reset: as buddy_reset; permanent caches stay, without slabs. */
 int slab_init(struct slab_heap *h, struct machine *m, bool three_lists);
 void slab_reset(struct slab_heap *h);
 /* NULL, or the name of the broken invariant, pages included (C23, C26). O(slabs). */
-const char *slab_check(const struct slab_heap *h);
+const char *slab_check(struct slab_heap *h);
 
 /* ---- The functions behind kernel_ops -------------------------------------------------------------------------------- */
 

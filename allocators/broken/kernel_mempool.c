@@ -64,7 +64,7 @@ static int resize_short(void *heap, struct mempool *pool, uint32_t min)
 
 static void patch_resize(struct alloc_ops *ops) { kernel_rows(ops)->mempool_resize = resize_short; }
 
-const struct canary broken_kernel_mempool[] = {
+const struct canary broken_mempool[] = {
     {"pool_short", "B109", "a pool begins with an element less than its minimum", &alloc_vmalloc, patch_short},
     {"pool_stingy", "B110", "a pool refuses though it has a reserve", &alloc_vmalloc, patch_stingy},
     {"pool_through", "B111", "what is freed leaves the pool before the reserve is full", &alloc_vmalloc, patch_through},

@@ -425,7 +425,7 @@ static void vfree_migrating(void *heap, const void *p)
 
 static void patch_migrating(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_migrating; }
 
-const struct canary broken_kernel_vmalloc[] = {
+const struct canary broken_vmalloc[] = {
     {"deferred_never", "B49", "deferred frees are never carried out", &alloc_vmalloc, patch_never},
     {"vmalloc_nothing", "B86", "an area of no bytes is made", &alloc_vmalloc, patch_nothing},
     {"vmalloc_pfn_beside", "B87", "vmalloc_to_pfn names the frame beside", &alloc_vmalloc, patch_beside},
