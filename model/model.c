@@ -266,16 +266,13 @@ static bool judge_usable(struct exec *x, const struct request *r, void *p, uint6
                      (unsigned long long)u, c->waste_max_bytes);
 }
 
-/* The block lies in the memory lent (C8), which on a machine is the direct map and the vmalloc window. */
+/* The block lies in the memory lent (C8). */
 static bool contained(struct exec *x, const struct request *r, const void *p, uint64_t usable)
 {
     const struct backing *f = &x->lender.face;
     if (f->kind == BACKING_HOST) return true;
     uintptr_t from = (uintptr_t)f->base, to = f->kind == BACKING_BREAK ? (uintptr_t)x->lender.brk : from + f->size;
-    if (f->kind == BACKING_MACHINE && machine_in_window(f->machine, p)) {
-        from = (uintptr_t)f->machine->vmalloc_start;
-        to = (uintptr_t)f->machine->vmalloc_end;
-    }
+    if (f->kind == BACKING_MACHINE) to = (uintptr_t)f->machine->vmalloc_end; /* what is mapped there: exec_machine.c */
     exec_checked(x, RULE_C8);
     if ((uintptr_t)p >= from && (uintptr_t)p <= to && usable <= to - (uintptr_t)p) return true;
     if ((uintptr_t)p < from || (uintptr_t)p > to)
