@@ -139,8 +139,9 @@ static void low_mark_off_by_one(struct alloc_ops *ops) { kernel_rows(ops)->zone_
 
 static struct page *impatient_alloc(void *heap, unsigned gfp, unsigned order)
 {
+    if (gfp_may_sleep(gfp) || !may_retry(heap, gfp, order)) return buddy_alloc(heap, gfp, order);
     struct page *page = buddy_alloc(heap, gfp | GFP_BIT_NOWARN, order);
-    if (page || gfp_may_sleep(gfp) || !may_retry(heap, gfp, order)) return page;
+    if (page) return page;
     machine_reclaim(machine_of(heap), gfp, 32, true);
     return buddy_alloc(heap, gfp, order);
 }
