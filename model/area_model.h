@@ -15,16 +15,16 @@
 enum area_page { AREA_FREE, AREA_BUSY, AREA_GUARD, AREA_LAZY };
 
 struct area_model {
-    uint32_t pages;                     /* of the window */
-    uint32_t count[4];                  /* pages by enum area_page, of areas that are known */
-    uint32_t inner, inner_areas;        /* pages and number of the allocator's own areas that are in use */
-    uint32_t areas;                     /* known ones in use */
-    bool others;                        /* the malloc family has areas too */
-    bool inexact;                       /* how many pages are lazy is not known */
-    uint16_t inside[PROGRAM_SLOTS];     /* pages of the allocator's own that belong to the slot's area */
-    uint8_t page[AREA_WINDOW_MAX];      /* enum area_page */
-    uint32_t touched, touched_end;      /* the range of pages that was not free */
-    uint32_t tables;                    /* page tables when last looked at: they never become fewer */
+    uint32_t pages;                 /* of the window */
+    uint32_t count[4];              /* pages by enum area_page, of areas that are known */
+    uint32_t inner, inner_areas;    /* pages and number of the allocator's own areas that are in use */
+    uint32_t areas;                 /* known ones in use */
+    bool others;                    /* the malloc family has areas too */
+    bool inexact;                   /* how many pages are lazy is not known */
+    uint16_t inside[PROGRAM_SLOTS]; /* pages of the allocator's own that belong to the slot's area */
+    uint8_t page[AREA_WINDOW_MAX];  /* enum area_page */
+    uint32_t touched, touched_end;  /* the range of pages that was not free */
+    uint32_t tables;                /* page tables when last looked at: they never become fewer */
     struct area_lazy {
         uint32_t first, pages;
     } lazy[AREA_WINDOW_MAX / 2];

@@ -31,19 +31,20 @@ struct slab {
     uint16_t back;     /* frames back to the head, at the slab's other frames */
     uint16_t used;     /* objects that the program holds */
     uint16_t capacity; /* objects in it; 0 until the stride is known */
-    uint32_t phase;    /* offset of an object in it, modulo the stride, + 1; PHASE_NONE until one was seen; 0: never used */
+    uint32_t
+        phase; /* offset of an object in it, modulo the stride, + 1; PHASE_NONE until one was seen; 0: never used */
     uint8_t group;
 };
 
 #define PHASE_NONE UINT32_MAX
 
 struct cache_group {
-    uint8_t joined;    /* another group that this one is part of, or itself */
-    uint32_t stride;   /* bytes from object to object, as declared; 0: not known yet */
-    uint32_t pages;    /* of a slab, as declared; 0: not known yet */
-    uint32_t slabs;    /* now */
-    uint32_t objects;  /* in all of them */
-    uint32_t used;     /* by the program */
+    uint8_t joined;   /* another group that this one is part of, or itself */
+    uint32_t stride;  /* bytes from object to object, as declared; 0: not known yet */
+    uint32_t pages;   /* of a slab, as declared; 0: not known yet */
+    uint32_t slabs;   /* now */
+    uint32_t objects; /* in all of them */
+    uint32_t used;    /* by the program */
     uint32_t empty, full;
     uint32_t constructed; /* objects that a constructor has run on */
 };
@@ -65,10 +66,10 @@ struct cache_model {
     uint32_t touched[FRAME_MAP_FRAMES], touched_count; /* frames at which a slab stood */
     struct shadow shadow;                              /* bytes of live objects */
     bool shadow_ready;
-    uint8_t current;   /* group that the call in progress asks for; GROUP_NONE */
-    uint32_t arrived;  /* slabs that this call has brought to it */
-    bool others;       /* another family of the allocator uses kmalloc too: counts of its classes are lower bounds */
-    bool zombies;      /* some cache was destroyed with live objects in this run */
+    uint8_t current;  /* group that the call in progress asks for; GROUP_NONE */
+    uint32_t arrived; /* slabs that this call has brought to it */
+    bool others;      /* another family of the allocator uses kmalloc too: counts of its classes are lower bounds */
+    bool zombies;     /* some cache was destroyed with live objects in this run */
 };
 
 /* Nothing known; costs in proportion to what was. */

@@ -127,7 +127,8 @@ static bool looked_at(uint64_t page, uint64_t pages)
 }
 
 /* All that is looked at of the first `limit` bytes. Which places those are depends on the request alone. */
-static uint64_t contents(const struct exec *x, const struct kernel_block *b, uint64_t limit, bool oracle, enum deed deed)
+static uint64_t contents(const struct exec *x, const struct kernel_block *b, uint64_t limit, bool oracle,
+                         enum deed deed)
 {
     struct view v = view_of(x, b, oracle);
     uint64_t total = deed == ZERO ? limit : b->request, pages = (v.skew + total + v.page - 1) / v.page, from = 0;

@@ -24,7 +24,7 @@ static void construct(unsigned cache, void *object)
     m->groups[cache].constructed++;
 }
 
-#define CONSTRUCTORS(each)                                                                                    \
+#define CONSTRUCTORS(each)                                                                                     \
     each(0) each(1) each(2) each(3) each(4) each(5) each(6) each(7) each(8) each(9) each(10) each(11) each(12) \
         each(13) each(14) each(15)
 #define DEFINE(n) \
@@ -112,7 +112,7 @@ static bool step_shrink(struct exec *x, const struct op *op, uint64_t a)
     if (c.reported) return true;
     const struct cache_group *g = &m->groups[cache_model_group(m, number)];
     exec_checked(x, RULE_B72);
-    if (g->empty && g->stride)
+    if (g->empty && g->stride && !cache->pooled) /* a pool has objects there that nobody was given */
         return exec_fail(x, RULE_B72, NULL, "no empty slab after a shrink", "%u are left", g->empty);
     if (!m->others && (left == 0) != (g->slabs == 0))
         return exec_fail(x, RULE_B72, NULL, "0 if and only if the cache holds no slab", "%d with %u slabs", left,
@@ -135,7 +135,8 @@ static bool step_destroy(struct exec *x, const struct op *op, uint64_t a)
     struct known_cache *cache = &m->caches[number];
     if (!cache->handle || cache->zombie) return true;
     bool alias = has_alias(m, number);
-    if (cache->pooled || (alias && cache->live)) return true; /* objects of a name that goes could not be told from the others' */
+    if (cache->pooled || (alias && cache->live))
+        return true; /* objects of a name that goes could not be told from the others' */
     struct kernel_call c = {.op = op, .act = ACT_CACHE};
     if (!kernel_begin(x, &c)) return false;
     if (c.must == REPORT_KINDS && cache->live) {
@@ -265,7 +266,7 @@ static bool free_object(struct exec *x, const struct op *op, unsigned slot, unsi
     if (c.must == REPORT_KINDS && !own) {
         c.must = REPORT_WRONG_FREE;
         c.must_rule = b->origin == ORIGIN_OBJECT ? RULE_B75 : RULE_B120;
-            }
+    }
     if (c.must == REPORT_KINDS) {
         objects_leave(x, slot);
     }
@@ -334,8 +335,7 @@ static bool step_alloc_bulk(struct exec *x, const struct op *op, unsigned slot, 
     kernel_outcome(x, &c, got ? RESULT_VOID : RESULT_NULL, NULL);
     if (!kernel_end(x, &c)) return false;
     exec_checked(x, RULE_B77);
-    if (got != 0 && got != count)
-        return exec_fail(x, RULE_B77, NULL, "all objects or none", "%zu of %u", got, count);
+    if (got != 0 && got != count) return exec_fail(x, RULE_B77, NULL, "all objects or none", "%zu of %u", got, count);
     if (c.reported) return true;
     if (!caches_settle(x, &c)) return false;
     if (!got || !count) {
@@ -364,8 +364,8 @@ static bool step_free_bulk(struct exec *x, const struct op *op, unsigned slot, u
     for (unsigned i = 0; i < limit; i++) {
         unsigned at = (slot + i) % PROGRAM_SLOTS;
         const struct kernel_block *block = &x->kernel->blocks[at];
-        bool object = block->origin == ORIGIN_OBJECT, wanted = object ? any || block->owner == number
-                                                                      : any && block->origin == ORIGIN_KMALLOC;
+        bool object = block->origin == ORIGIN_OBJECT,
+             wanted = object ? any || block->owner == number : any && block->origin == ORIGIN_KMALLOC;
         if (block->life != LIFE_LIVE || !wanted || (object && m->caches[block->owner].zombie)) continue;
         if (!prepare_free(x, at)) return false;
         objects[count] = block->va;

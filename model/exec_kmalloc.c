@@ -27,8 +27,8 @@ struct object_request kmalloc_request(const struct exec *x, uint64_t size, unsig
     while (m->page_bytes << order < r.usable) order++;
     r.order = order;
     if (size <= KMALLOC_CACHE_MAX)
-        r.group = GROUP_KMALLOC + kmalloc_class((size_t)size, min) * KMALLOC_TYPES +
-                  kmalloc_type_of(effective, has_dma(x));
+        r.group =
+            GROUP_KMALLOC + kmalloc_class((size_t)size, min) * KMALLOC_TYPES + kmalloc_type_of(effective, has_dma(x));
     return r;
 }
 
@@ -44,8 +44,11 @@ static bool judge_sizes(struct exec *x, const struct object_request *r, const vo
         exec_checked(x, rule);
         exec_checked(x, RULE_B52);
         if (seen != r->usable)
-            return exec_fail(x, seen < r->bytes ? rule : r->group == GROUP_NONE ? rule : RULE_B52, p,
-                             "ksize is the size of the class, or of the pages", "%zu for %llu bytes, must be %llu",
+            return exec_fail(x,
+                             seen < r->bytes          ? rule
+                             : r->group == GROUP_NONE ? rule
+                                                      : RULE_B52,
+                             p, "ksize is the size of the class, or of the pages", "%zu for %llu bytes, must be %llu",
                              seen, (unsigned long long)r->bytes, (unsigned long long)r->usable);
     }
     if (ops->kmalloc_size_roundup) {
@@ -112,10 +115,8 @@ bool kmalloc_granted(struct exec *x, struct kernel_call *c, struct object_reques
     if (!judge_injection(x, c, r)) return false;
     if (!p) return objects_refused(x, c, r);
     if (p == ZERO_SIZE_PTR) return exec_fail(x, RULE_B51, NULL, "memory: bytes were asked for", "ZERO_SIZE_PTR");
-    struct kernel_block block = {.origin = ORIGIN_KMALLOC,
-                                 .life = LIFE_LIVE,
-                                 .gfp = c->effective,
-                                 .always_zeroed = c->effective & GFP_BIT_ZERO};
+    struct kernel_block block = {
+        .origin = ORIGIN_KMALLOC, .life = LIFE_LIVE, .gfp = c->effective, .always_zeroed = c->effective & GFP_BIT_ZERO};
     return objects_granted(x, c, r, p, block) && judge_sizes(x, r, p);
 }
 
@@ -310,7 +311,7 @@ static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
     if (c.must == REPORT_KINDS && !legal) {
         c.must = REPORT_WRONG_FREE;
         c.must_rule = RULE_B120;
-            }
+    }
     if (c.must == REPORT_KINDS && !zero) {
         objects_leave(x, slot);
     }

@@ -17,10 +17,8 @@ static struct either expect(struct exec *x, const struct kernel_call *c, uint64_
 {
     const size_t page = x->kernel->machine->page_bytes;
     struct either e = {.bytes = bytes, .large = bytes > page};
-    e.area = (struct area_request){.bytes = bytes,
-                                   .pages = area_pages_of(x, bytes),
-                                   .align = page,
-                                   .zeroed = c->effective & GFP_BIT_ZERO};
+    e.area = (struct area_request){
+        .bytes = bytes, .pages = area_pages_of(x, bytes), .align = page, .zeroed = c->effective & GFP_BIT_ZERO};
     area_expect(x, c, &e.area);
     e.area.must_succeed = e.area.must_succeed && bytes <= INT_MAX;
     e.object = (struct object_request){.group = GROUP_NONE};
@@ -80,13 +78,13 @@ bool area_step_kvmalloc(struct exec *x, const struct op *op, unsigned slot, uint
 }
 
 /* An old object or area became something else elsewhere. */
-static bool judge_moved(struct exec *x, struct kernel_call *c, struct either *e, const struct kernel_block *old, void *p)
+static bool judge_moved(struct exec *x, struct kernel_call *c, struct either *e, const struct kernel_block *old,
+                        void *p)
 {
     const bool was_area = old->origin == ORIGIN_VMALLOC, is_area = machine_in_window(x->kernel->machine, p);
     exec_checked(x, RULE_B108);
     if (!was_area && !is_area) return kmalloc_resized(x, c, &e->object, old, p);
-    if (!is_area)
-        return exec_fail(x, RULE_B108, p, "an area stays one", "it became kmalloc's memory");
+    if (!is_area) return exec_fail(x, RULE_B108, p, "an area stays one", "it became kmalloc's memory");
     if (was_area && !area_left(x, c, old)) return false;
     if (!kernel_forget(x, c->slot, LIFE_NONE)) return false;
     e->area.old = old;
@@ -118,6 +116,7 @@ bool area_step_kvrealloc(struct exec *x, const struct op *op, unsigned slot, uin
     if (c.reported) return !live || kernel_verify(x, slot, c.must_rule);
     if (!live) return judge_new(x, &c, &e, true, p);
     if (!p) return judge_null(x, &c, &e) && kernel_verify(x, slot, RULE_B108);
-    if (p == old.handle) return exec_fail(x, RULE_B108, p, "a larger block: the old one is too small", "the same address");
+    if (p == old.handle)
+        return exec_fail(x, RULE_B108, p, "a larger block: the old one is too small", "the same address");
     return judge_moved(x, &c, &e, &old, p);
 }

@@ -7,8 +7,8 @@
 
 #define CALL(x, operation, ...) ((x)->kernel->ops->operation((x)->heap, __VA_ARGS__))
 
-#define POOL_MIN_MAX 64u   /* elements that a program asks to keep */
-#define POOL_ORDER_MAX 3u  /* of pages */
+#define POOL_MIN_MAX 64u  /* elements that a program asks to keep */
+#define POOL_ORDER_MAX 3u /* of pages */
 #define POOL_SIZE_MAX 8192u
 
 static bool is_idle(const struct kernel_block *b) { return b->life != LIFE_LIVE && b->life != LIFE_DEFERRED; }
@@ -24,7 +24,8 @@ static bool judge_reserve(struct exec *x, const struct known_pool *pool)
     uint32_t reserve = reserve_of(x, pool);
     exec_checked(x, RULE_B111);
     if (reserve + pool->outstanding >= pool->args.min && reserve <= pool->args.min) return true;
-    return exec_fail(x, RULE_B111, NULL, "reserve and outstanding elements no fewer than the minimum, the reserve no more",
+    return exec_fail(x, RULE_B111, NULL,
+                     "reserve and outstanding elements no fewer than the minimum, the reserve no more",
                      "%u in reserve, %u outstanding, minimum %u", reserve, pool->outstanding, pool->args.min);
 }
 
@@ -68,8 +69,8 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (!handle) {
         uint32_t left = free - frame_map_free(&x->kernel->frames, ZONE_NORMAL);
         if (args.kind != POOL_PAGES || left < args.min || !args.min) return true;
-        return exec_fail(x, RULE_B109, NULL, "all elements given back when a pool cannot be made", "%u frames are missing",
-                         left);
+        return exec_fail(x, RULE_B109, NULL, "all elements given back when a pool cannot be made",
+                         "%u frames are missing", left);
     }
     *pool = (struct known_pool){.handle = handle, .args = args, .cache = cache};
     if (reserve_of(x, pool) != args.min)
@@ -94,8 +95,8 @@ static bool step_resize(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (c.reported) return true;
     exec_checked(x, RULE_B112);
     if (result && (result != -ENOMEM || reserve_of(x, pool) != before))
-        return exec_fail(x, RULE_B112, NULL, "0, or -ENOMEM with the pool as it was", "%d, %u in reserve, were %u", result,
-                         reserve_of(x, pool), before);
+        return exec_fail(x, RULE_B112, NULL, "0, or -ENOMEM with the pool as it was", "%d, %u in reserve, were %u",
+                         result, reserve_of(x, pool), before);
     if (result) return judge_reserve(x, pool);
     pool->args.min = min;
     if (reserve_of(x, pool) > min)
@@ -223,8 +224,8 @@ static bool free_element(struct exec *x, const struct op *op, unsigned slot)
     uint32_t after = reserve_of(x, pool), wanted = before < pool->args.min ? before + 1 : before;
     exec_checked(x, RULE_B111);
     if (after != wanted)
-        return exec_fail(x, RULE_B111, NULL, "an element that comes back fills the reserve first", "%u in reserve, were %u",
-                         after, before);
+        return exec_fail(x, RULE_B111, NULL, "an element that comes back fills the reserve first",
+                         "%u in reserve, were %u", after, before);
     pool->outstanding--;
     for (uint32_t i = 0; i < old.frames; i++) /* kept: they are the pool's now */
         if (k->frames.owner[old.pfn + i] == FRAME_SLOT + slot && after != before)

@@ -30,7 +30,7 @@ static bool judge_unmapped(struct exec *x, const struct kernel_block *old)
     const struct machine *m = x->kernel->machine;
     uint32_t pages = (uint32_t)(old->usable >> m->page_shift);
     exec_checked(x, RULE_B97);
-    for (uint32_t i = 0; i < pages; i += pages > 8 && i + 1 < pages ? pages - 1 : 1)
+    for (uint32_t i = 0; i<pages; i += pages> 8 && i + 1 < pages ? pages - 1 : 1)
         if (machine_translate(m, old->va + ((size_t)i << m->page_shift)) != PFN_NONE)
             return exec_fail(x, RULE_B97, old->va, "a freed area faults", "page %u is still mapped", i);
     if (x->kernel->probes++ % 16 || !lender_readable(old->va)) return true;
@@ -67,8 +67,12 @@ static bool free_area(struct exec *x, const struct op *op, unsigned slot)
     const bool atomic = op->kind == OP_VFREE_ATOMIC, unmap = op->kind == OP_VUNMAP;
     const bool area = old.origin == ORIGIN_VMALLOC || old.origin == ORIGIN_VMAP;
     const bool legal = unmap ? old.origin == ORIGIN_VMAP : area;
-    struct kernel_call c = {
-        .op = op, .slot = slot, .act = atomic ? ACT_VFREE_ATOMIC : unmap ? ACT_MAP : ACT_VFREE, .gfp = unmap ? GFP_KERNEL : 0};
+    struct kernel_call c = {.op = op,
+                            .slot = slot,
+                            .act = atomic  ? ACT_VFREE_ATOMIC
+                                   : unmap ? ACT_MAP
+                                           : ACT_VFREE,
+                            .gfp = unmap ? GFP_KERNEL : 0};
     if (!kernel_verify(x, slot, RULE_C10)) return false;
     if (!kernel_begin(x, &c)) return false;
     if (c.must == REPORT_KINDS && !legal) {
@@ -122,7 +126,6 @@ bool area_step_free(struct exec *x, const struct op *op, unsigned slot)
     return free_area(x, op, slot);
 }
 
-
 /* ---- Put off, and made good ------------------------------------------------------------------------------------------------ */
 
 /* The worker is a task of its own, whatever the program is in the middle of. */
@@ -172,8 +175,7 @@ bool area_purge(struct exec *x, const struct op *op)
     if (!x->kernel->ops->window_info) return true;
     x->kernel->ops->window_info(x->heap, &info);
     exec_checked(x, RULE_B98);
-    if (info.lazy)
-        return exec_fail(x, RULE_B98, NULL, "nothing lazy after a purge", "%u pages are", info.lazy);
+    if (info.lazy) return exec_fail(x, RULE_B98, NULL, "nothing lazy after a purge", "%u pages are", info.lazy);
     return areas_inspect(x);
 }
 

@@ -65,7 +65,8 @@ static bool judge_span(struct exec *x, const struct area_request *r, unsigned ch
     if ((uintptr_t)p % r->align)
         return exec_fail(x, RULE_B91, p, "the alignment asked for", "aligned to %llu, asked for was %llu",
                          (unsigned long long)((uintptr_t)p & (~(uintptr_t)p + 1)), (unsigned long long)r->align);
-    uint32_t first = area_page_of(x, p), end = first + (uint32_t)r->pages, taken = area_model_taken(a, first, end - first + 1);
+    uint32_t first = area_page_of(x, p), end = first + (uint32_t)r->pages,
+             taken = area_model_taken(a, first, end - first + 1);
     exec_checked(x, RULE_B90);
     exec_checked(x, RULE_B98);
     if (taken > end || taken >= a->pages) return true;
@@ -89,11 +90,10 @@ static bool claim_frames(struct exec *x, struct kernel_call *c, const struct are
         unsigned char *va = p + ((size_t)i << m->page_shift);
         uint32_t pfn = machine_translate(m, va);
         exec_checked(x, RULE_B87);
-        if (pfn == PFN_NONE)
-            return exec_fail(x, RULE_B87, va, "every page of the area mapped", "page %u is not", i);
+        if (pfn == PFN_NONE) return exec_fail(x, RULE_B87, va, "every page of the area mapped", "page %u is not", i);
         if ((i < 32 || i + 1 == block->frames) && k->ops->vmalloc_to_pfn && CALL(x, vmalloc_to_pfn, va) != pfn)
-            return exec_fail(x, RULE_B87, va, "vmalloc_to_pfn tells the frame that is mapped",
-                             "frame %u, mapped is %u", CALL(x, vmalloc_to_pfn, va), pfn);
+            return exec_fail(x, RULE_B87, va, "vmalloc_to_pfn tells the frame that is mapped", "frame %u, mapped is %u",
+                             CALL(x, vmalloc_to_pfn, va), pfn);
         if (i < 4 && k->ops->vmalloc_to_page && k->ops->page_to_pfn &&
             (!CALL(x, vmalloc_to_page, va) || CALL(x, page_to_pfn, CALL(x, vmalloc_to_page, va)) != pfn))
             return exec_fail(x, RULE_B87, va, "vmalloc_to_page tells the frame that is mapped", "another one than %u",

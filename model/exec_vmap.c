@@ -36,8 +36,8 @@ static bool judge_views(struct exec *x, const struct kernel_block *map, const st
         uint32_t from = pick(pattern, i, map->frames, source->frames);
         exec_checked(x, RULE_B100);
         if (machine_translate(m, va) != kernel_frame(x, source, from))
-            return exec_fail(x, RULE_B100, va, "the pages in the order of the array", "page %u shows frame %u, not %u", i,
-                             machine_translate(m, va), kernel_frame(x, source, from));
+            return exec_fail(x, RULE_B100, va, "the pages in the order of the array", "page %u shows frame %u, not %u",
+                             i, machine_translate(m, va), kernel_frame(x, source, from));
         if (!kernel_shows(x, source, (uint64_t)from << m->page_shift, LOOK_BYTES, va)) return false;
     }
     return true;
