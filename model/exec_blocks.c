@@ -2,14 +2,15 @@
  *
  * Contents are written through one view of the memory and verified through another, in turns: through the block's address
  * and through the oracle view of the frames that the model believes to be behind it. So a frame is where the model thinks,
- * or bytes are missing on one side (O7). Blocks up to WHOLE_BYTES are looked at whole; of larger ones both ends of each of
- * some pages, always the same ones of the same block; when thorough, everything.
+ * or bytes are missing on one side (O7). Blocks up to WHOLE_BYTES are looked at whole as long as all of them fit a cache; of
+ * others both ends of each of some pages, always the same ones of the same block; when thorough, everything.
  */
 #include "exec_kernel.h"
 
 #include <string.h>
 
 #define WHOLE_BYTES 8192u
+#define CACHE_BYTES (UINT64_C(1) << 20)
 #define STRETCH_BYTES 256u  /* small enough for a sweep to look at the whole block */
 #define EDGE_BYTES 64u      /* of a page, at each end */
 #define WHOLE_PAGES 16u     /* up to so many, every page is looked at; else about so many of them */
@@ -114,9 +115,12 @@ static uint64_t edges(const struct exec *x, const struct view *v, uint64_t from,
 {
     if (to - from <= 2 * EDGE_BYTES) return piece(x, v, from, limit < to ? limit : to, deed);
     uint64_t head = from + EDGE_BYTES, tail = (to - EDGE_BYTES) & ~UINT64_C(7); /* contents are made word by word */
+    /* Each end is a line that is in no cache: of what was written at both, one is verified, now this, now that. */
+    if (deed == VERIFY && !v->b->whole && (v->b->generation + from / v->page) % 2)
+        return limit <= tail ? (limit < to ? limit : to) : piece(x, v, tail, limit < to ? limit : to, deed);
     uint64_t wrong = piece(x, v, from, limit < head ? limit : head, deed);
     if (wrong < head && wrong < limit) return wrong;
-    if (limit <= tail) return limit < to ? limit : to;
+    if (limit <= tail || (deed == VERIFY && !v->b->whole)) return limit < to ? limit : to;
     return piece(x, v, tail, limit < to ? limit : to, deed);
 }
 
@@ -134,7 +138,8 @@ static uint64_t contents(const struct exec *x, const struct kernel_block *b, uin
 {
     struct view v = view_of(x, b, oracle);
     uint64_t total = deed == ZERO ? limit : b->request, pages = (v.skew + total + v.page - 1) / v.page, from = 0;
-    bool whole = (total <= WHOLE_BYTES && !(quick && v.skew % 8 == 0)) || x->options.thorough;
+    bool whole = deed == ZERO ? total <= WHOLE_BYTES : b->whole && !(quick && v.skew % 8 == 0);
+    whole = whole || x->options.thorough;
     if (limit > total) limit = total;
     for (uint64_t i = 0; from < limit; i++) {
         uint64_t to = (i + 1) * v.page - v.skew, stop, wrong;
@@ -180,6 +185,8 @@ void kernel_write(struct exec *x, unsigned slot)
     struct kernel_block *b = &x->kernel->blocks[slot];
     if (b->origin == ORIGIN_VMAP || b->origin == ORIGIN_ZERO_SIZE) return;
     b->generation = ++x->model.generation;
+    b->whole = b->request <= STRETCH_BYTES || (b->request <= WHOLE_BYTES && x->kernel->live_bytes <= CACHE_BYTES) ||
+               x->options.thorough || (uintptr_t)b->va % sizeof(uint64_t);
     contents(x, b, b->request, b->generation / 2 % 2, false, WRITE);
 }
 
@@ -188,7 +195,7 @@ static bool coherent(struct exec *x, struct kernel_block *b)
 {
     bool oracle = !(b->generation / 2 % 2);
     exec_checked(x, RULE_C18);
-    if (!has_contents(b)) return true;
+    if (!has_contents(b) || !b->va) return true; /* without an address of its own there is one view only */
     uint64_t at = contents(x, b, b->request, oracle, true, VERIFY);
     return at >= b->request || damaged(x, b, at, RULE_C18, oracle);
 }
@@ -254,6 +261,7 @@ static void set_alive(struct kernel_model *k, unsigned slot, bool alive)
     if (alive == !!(*word & bit)) return;
     *word ^= bit;
     k->live += alive ? 1 : UINT32_MAX;
+    k->live_bytes += alive ? k->blocks[slot].request : -k->blocks[slot].request;
 }
 
 bool kernel_enter(struct exec *x, struct kernel_call *c, const struct kernel_block *block, bool zeroed)
@@ -261,6 +269,8 @@ bool kernel_enter(struct exec *x, struct kernel_call *c, const struct kernel_blo
     struct kernel_model *k = x->kernel;
     unsigned slot = c->slot;
     struct kernel_block *b = &k->blocks[slot];
+    if (b->life == LIFE_LIVE && b->droppable) k->droppable--;
+    set_alive(k, slot, false); /* resized in its slot */
     *b = *block;
     b->life = LIFE_LIVE;
     if (slot >= k->slot_end) k->slot_end = slot + 1;

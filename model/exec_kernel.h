@@ -64,6 +64,7 @@ struct kernel_block {
     uint8_t owner;                         /* number of the cache or pool */
     uint8_t droppable;                     /* 0: no; else 1 + OP_DROPPABLE's a */
     bool compound, usermap, always_zeroed; /* B27, B91, B60 */
+    bool whole;                            /* every byte of the request is written, not only the ends of pages */
     uint16_t references;                   /* beyond the first (B23) */
     uint16_t source;                       /* ORIGIN_VMAP: slot whose frames it shows */
     uint16_t pins;                         /* kmaps and vmaps that show its frames: not freed while there are any */
@@ -101,7 +102,8 @@ struct kernel_model {
     uint32_t live, droppable;           /* slots that are LIFE_LIVE, and those of them that are droppable */
     uint32_t *pfns, *pfns_spare;        /* lists of scattered frames, from the front; compacted when full */
     uint32_t pfns_used;
-    uint64_t largest; /* request granted in this run */
+    uint64_t largest;    /* request granted in this run */
+    uint64_t live_bytes; /* requests of the slots that are LIFE_LIVE, summed */
     struct cache_model *caches;
     struct area_model *areas;
     struct pool_model *pools;

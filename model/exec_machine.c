@@ -193,7 +193,7 @@ static void forget_run(struct kernel_model *k)
     k->slot_end = k->live = k->droppable = k->pfns_used = k->sweep = k->sweep_page = 0;
     k->scope_depth = k->scope = k->flight_count = k->kmap_count = k->local_count = k->probes = 0;
     k->context = CONTEXT_TASK;
-    k->largest = 0;
+    k->largest = k->live_bytes = 0;
     k->current = NULL;
     k->broken = false;
 }

@@ -24,8 +24,8 @@ static inline uint32_t kernel_mask(uint64_t *dice)
     return mask;
 }
 
-/* Fills *p with `count` operations; orders up to `order_max`. */
-static inline void kernel_program(struct program *p, uint64_t seed, uint32_t count, uint32_t order_max)
+/* Fills *p with `count` operations; orders up to `order_max`; `fill`: now and then on a machine that is nearly full. */
+static inline void kernel_program(struct program *p, uint64_t seed, uint32_t count, uint32_t order_max, bool fill)
 {
     uint64_t dice = seed * UINT64_C(0xD6E8FEB86659FD93) + 1;
     unsigned slots = 4u << kernel_draw(&dice, 5);
@@ -35,7 +35,7 @@ static inline void kernel_program(struct program *p, uint64_t seed, uint32_t cou
     p->heap.dirty = (uint8_t)kernel_draw(&dice, DIRTY_KINDS);
     p->op_count = count;
     uint32_t i = 0;
-    if (kernel_draw(&dice, 64) == 0) /* most of the machine at once, so that there is little left for the others */
+    if (kernel_draw(&dice, 64) == 0 && fill) /* most of the machine at once, so that there is little left for the others */
         for (unsigned order = 10; order > 2 && i < count; order--, i++) {
             p->ops[i] = (struct op){.kind = OP_ALLOC_PAGES, .slot = (uint16_t)(64u + 32u * i), .count = 17, .stride = 1};
             p->ops[i].a = order;
