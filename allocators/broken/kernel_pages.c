@@ -7,7 +7,7 @@
 
 static uint32_t frames_of(unsigned order) { return UINT32_C(1) << order; }
 
-/* ---- Which block is given (B12, B13, B15, B28) ----------------------------------------------------------------------- */
+/* ---- Which block is given (B12, B13, B28) ----------------------------------------------------------------------- */
 
 static struct page *clamping_alloc(void *heap, unsigned gfp, unsigned order)
 {
@@ -44,26 +44,12 @@ static void block_misaligned(struct alloc_ops *ops)
     rows->free_page_block = misaligned_free;
 }
 
-/* The largest block is cut, whatever smaller ones there are. */
-static struct page *wasteful_alloc(void *heap, unsigned gfp, unsigned order)
-{
-    struct buddy *b = heap;
-    const unsigned flags = (gfp & ~(unsigned)(GFP_BIT_DIRECT | GFP_BIT_KSWAPD)) | GFP_BIT_NOWARN;
-    if (order >= b->machine->max_order || (gfp & (GFP_BIT_COMP | GFP_BIT_DIRECT))) return buddy_alloc(b, gfp, order);
-    struct page *page = buddy_alloc(b, flags, b->machine->max_order);
-    if (!page) return buddy_alloc(b, gfp, order);
-    buddy_trim(b, page, order);
-    return page;
-}
-
-static void largest_split(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = wasteful_alloc; }
-
+/* Some requests are taken for larger ones than there are. */
 static struct page *moody_alloc(void *heap, unsigned gfp, unsigned order)
 {
-    struct buddy *b = heap;
-    if (order != 2 || b->zones[ZONE_NORMAL].free % 4 != 3) return buddy_alloc(b, gfp, order);
-    if (!(gfp & GFP_BIT_NOWARN)) machine_event(b->machine, EVENT_WARN, 0, 0, gfp);
-    return NULL;
+    const struct buddy *b = heap;
+    const bool mood = order == 2 && b->zones[ZONE_NORMAL].free % 4 == 3;
+    return buddy_alloc(heap, gfp, mood ? b->machine->max_order + 1 : order);
 }
 
 static void refuses_without_need(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = moody_alloc; }
@@ -130,10 +116,12 @@ static void highmem_has_address(struct alloc_ops *ops) { kernel_rows(ops)->page_
 
 /* ---- Temporary mappings (B8) -------------------------------------------------------------------------------------------- */
 
+/* The first kunmap unmaps; the others find nothing to do. */
 static void forgetful_kunmap(void *heap, struct page *page)
 {
     struct buddy *b = heap;
     const unsigned slot = b->highmem.slot_of[buddy_pfn(b, page)];
+    if (!slot && !buddy_page_address(b, page)) return;
     if (slot) b->highmem.count[slot - 1] = 1;
     buddy_kunmap(b, page);
 }
@@ -154,7 +142,7 @@ static void kmap_moves(struct alloc_ops *ops)
     kernel_rows(ops)->kmap = restless_kmap;
 }
 
-/* ---- Freeing (B16-B18, B22, B23, B30) ------------------------------------------------------------------------------------- */
+/* ---- Freeing (B17, B22, B23, C16, C25) ------------------------------------------------------------------------------------- */
 
 static void lazy_free(void *heap, struct page *page, unsigned order)
 {
@@ -197,43 +185,6 @@ static void merges_unequal(struct alloc_ops *ops)
 {
     ops->check = NULL;
     kernel_rows(ops)->free_page_block = greedy_free;
-}
-
-/* Two blocks on either side of a zone's border become one, on the lower side. */
-static void merge_over_borders(struct buddy *b)
-{
-    for (unsigned zone = ZONE_DMA; zone < ZONE_HIGHMEM; zone++) {
-        struct buddy_zone *low = &b->zones[zone], *high = &b->zones[zone + 1];
-        const uint32_t border = high->start;
-        if (low->start == low->end || high->start == high->end || border % 1024 == 0) continue;
-        const unsigned order = (unsigned)__builtin_ctz(border);
-        const uint32_t before = border - frames_of(order);
-        if (b->pages[before].order != order || b->pages[border].order != order) continue;
-        block_unlist(b, low, before);
-        block_unlist(b, high, border);
-        block_list(b, low, before, order + 1);
-    }
-}
-
-static int border_init(void *heap, struct backing *backing)
-{
-    const int error = alloc_buddy.init(heap, backing);
-    if (!error) merge_over_borders(heap);
-    return error;
-}
-
-static int border_reset(void *heap)
-{
-    const int error = alloc_buddy.reset(heap);
-    merge_over_borders(heap);
-    return error;
-}
-
-static void merges_over_borders(struct alloc_ops *ops)
-{
-    ops->check = NULL;
-    ops->init = border_init;
-    ops->reset = border_reset;
 }
 
 static void lenient_free(void *heap, struct page *page, unsigned order)
@@ -317,13 +268,13 @@ static size_t boasting_bulk(void *heap, unsigned gfp, size_t count, struct page 
 
 static void bulk_counts_empty(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages_bulk = boasting_bulk; }
 
-static size_t overwriting_bulk(void *heap, unsigned gfp, size_t count, struct page **array)
+static size_t excessive_bulk(void *heap, unsigned gfp, size_t count, struct page **array)
 {
-    for (size_t i = 0; i < count; i++) array[i] = NULL;
-    return buddy_alloc_bulk(heap, gfp, count, array);
+    const size_t filled = buddy_alloc_bulk(heap, gfp, count, array);
+    return filled < count ? filled : count + 1;
 }
 
-static void bulk_overwrites(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages_bulk = overwriting_bulk; }
+static void bulk_counts_one_more(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages_bulk = excessive_bulk; }
 
 static struct page *no_head(void *heap, struct page *page)
 {
@@ -355,11 +306,9 @@ const struct canary broken_pages[] = {
     {"kmap_moves", "B8", "every kmap of a frame has another address", &alloc_buddy, kmap_moves},
     {"order_clamped", "B12", "too large an order is served with the largest", &alloc_buddy, order_clamped},
     {"block_misaligned", "B13", "a block begins at an odd frame", &alloc_buddy, block_misaligned},
-    {"largest_split", "B15", "a largest block is split although smaller ones would do", &alloc_buddy, largest_split},
-    {"merges_unequal", "B17", "a block is merged with the frames beside it though not all are free", &alloc_buddy,
+    {"merges_unequal", "C16", "a block is merged with the frames beside it though not all are free", &alloc_buddy,
      merges_unequal},
     {"buddies_stay_apart", "B17", "free buddies stay apart", &alloc_buddy, buddies_stay_apart},
-    {"merges_over_borders", "B17", "a free block lies in two zones", &alloc_buddy, merges_over_borders},
     {"highmem_not_zeroed", "B19", "highmem is not cleared", &alloc_buddy, highmem_not_zeroed},
     {"tails_not_zeroed", "B19", "only the first frame is cleared", &alloc_buddy, tails_not_zeroed},
     {"address_in_highmem", "B20", "get_free_pages maps highmem", &alloc_buddy, address_in_highmem},
@@ -370,8 +319,8 @@ const struct canary broken_pages[] = {
     {"compound_torn", "B23", "the tails of a compound block go before its last reference", &alloc_buddy, compound_torn},
     {"split_frees_last", "B24", "split_page frees the last frame", &alloc_buddy, split_frees_last},
     {"exact_keeps_surplus", "B25", "an exact allocation keeps the whole block", &alloc_buddy, exact_keeps_surplus},
-    {"bulk_counts_empty", "B26", "a partial bulk counts as a full one", &alloc_buddy, bulk_counts_empty},
-    {"bulk_overwrites", "B26", "a bulk fills slots that are full", &alloc_buddy, bulk_overwrites},
+    {"bulk_counts_empty", "C33", "a partial bulk counts as a full one", &alloc_buddy, bulk_counts_empty},
+    {"bulk_counts_one_more", "B26", "a full bulk counts one page more", &alloc_buddy, bulk_counts_one_more},
     {"tail_has_no_head", "B27", "compound_head of a tail is the tail", &alloc_buddy, tail_has_no_head},
     {"refuses_without_need", "B28", "some requests are refused with memory free", &alloc_buddy, refuses_without_need},
     {"free_loses_frame", "C25", "a free forgets the last frame of a large block", &alloc_buddy, free_loses_frame},

@@ -96,25 +96,32 @@ static bool is_atomic(unsigned gfp) { return (gfp & GFP_BIT_HIGH) && !gfp_may_sl
 
 static struct page *spoiling_alloc(void *heap, unsigned gfp, unsigned order)
 {
-    return alloc_with(heap, gfp, order, is_atomic(gfp) ? 50 : 100, 100);
+    if (!is_atomic(gfp) || !may_retry(heap, gfp, order)) return buddy_alloc(heap, gfp, order);
+    const uint32_t injected = machine_event_count(machine_of(heap), EVENT_INJECTED);
+    struct page *page = buddy_alloc(heap, gfp | GFP_BIT_NOWARN, order);
+    if (page || machine_event_count(machine_of(heap), EVENT_INJECTED) != injected) return page;
+    return buddy_alloc(heap, (gfp & ~(unsigned)GFP_BIT_NOMEMALLOC) | GFP_BIT_MEMALLOC, order);
 }
 
 static void atomic_gets_too_much(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = spoiling_alloc; }
 
-/* The right floor for GFP_ATOMIC, but as if it were everybody's, so that nobody hears of the reserve. */
+/* What is granted below the minimum mark is granted as if the low mark were there. */
 static struct page *secret_alloc(void *heap, unsigned gfp, unsigned order)
 {
     struct buddy *b = heap;
     const unsigned others = GFP_BIT_NOMEMALLOC | GFP_BIT_MEMALLOC;
-    if (!is_atomic(gfp) || (gfp & others) || b->machine->context.scope) return buddy_alloc(b, gfp, order);
+    const bool plain = is_atomic(gfp) && !(gfp & others) && !b->machine->context.scope;
+    if (!plain || !may_retry(b, gfp, order)) return buddy_alloc(b, gfp, order);
+    const uint32_t injected = machine_event_count(b->machine, EVENT_INJECTED);
+    struct page *page = buddy_alloc(b, (gfp & ~(unsigned)GFP_BIT_HIGH) | GFP_BIT_NOWARN, order);
+    if (page || machine_event_count(b->machine, EVENT_INJECTED) != injected) return page;
     const struct marks right = marks_of(b);
     for (unsigned zone = 0; zone < ZONES; zone++) {
-        uint32_t *min = &b->zones[zone].mark_min;
-        *min -= *min / 2;
-        *min -= *min / 4;
+        const uint32_t half = right.min[zone] - right.min[zone] / 2;
+        b->zones[zone].mark_low = half - half / 4;
     }
-    struct page *page = buddy_alloc(b, gfp & ~(unsigned)GFP_BIT_HIGH, order);
-    for (unsigned zone = 0; zone < ZONES; zone++) b->zones[zone].mark_min = right.min[zone];
+    page = buddy_alloc(b, gfp, order);
+    for (unsigned zone = 0; zone < ZONES; zone++) b->zones[zone].mark_low = right.low[zone];
     return page;
 }
 
@@ -135,12 +142,21 @@ static void one_off_zone_info(void *heap, enum machine_zone_id zone, struct zone
 
 static void low_mark_off_by_one(struct alloc_ops *ops) { kernel_rows(ops)->zone_info = one_off_zone_info; }
 
+static void other_reserve_zone_info(void *heap, enum machine_zone_id zone, struct zone_info *out)
+{
+    buddy_op_zone_info(heap, zone, out);
+    if (zone == ZONE_DMA) out->lowmem_reserve[ZONE_HIGHMEM] = out->lowmem_reserve[ZONE_NORMAL];
+}
+
+static void reserve_counts_one_zone(struct alloc_ops *ops) { kernel_rows(ops)->zone_info = other_reserve_zone_info; }
+
 /* ---- How hard a request tries (B37-B43, B50, B116, B121, B123) ----------------------------------------------------------- */
 
 static struct page *impatient_alloc(void *heap, unsigned gfp, unsigned order)
 {
+    if (gfp_may_sleep(gfp) || !may_retry(heap, gfp, order)) return buddy_alloc(heap, gfp, order);
     struct page *page = buddy_alloc(heap, gfp | GFP_BIT_NOWARN, order);
-    if (page || gfp_may_sleep(gfp) || !may_retry(heap, gfp, order)) return page;
+    if (page) return page;
     machine_reclaim(machine_of(heap), gfp, 32, true);
     return buddy_alloc(heap, gfp, order);
 }
@@ -153,6 +169,13 @@ static struct page *weary_alloc(void *heap, unsigned gfp, unsigned order)
 }
 
 static void one_round_for_all(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = weary_alloc; }
+
+static struct page *yielding_alloc(void *heap, unsigned gfp, unsigned order)
+{
+    return buddy_alloc(heap, gfp & GFP_BIT_RETRY_MAYFAIL ? gfp | GFP_BIT_NORETRY : gfp, order);
+}
+
+static void mayfail_gives_up(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = yielding_alloc; }
 
 static struct page *killing_alloc(void *heap, unsigned gfp, unsigned order)
 {
@@ -211,18 +234,19 @@ static struct page *sleepy_alloc(void *heap, unsigned gfp, unsigned order)
 
 static void sleeps_without_need(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = sleepy_alloc; }
 
-/* What an injected failure would have got stays taken. */
-static struct page *leaking_alloc(void *heap, unsigned gfp, unsigned order)
+/* A frame is taken before it is asked whether the request is to fail. */
+static struct page *late_alloc(void *heap, unsigned gfp, unsigned order)
 {
     struct buddy *b = heap;
     const uint32_t before = machine_event_count(b->machine, EVENT_INJECTED);
     struct page *page = buddy_alloc(b, gfp, order);
-    if (machine_event_count(b->machine, EVENT_INJECTED) != before && b->zones[ZONE_NORMAL].free)
-        block_take(b, ZONE_NORMAL, 0, gfp);
+    const bool injected = machine_event_count(b->machine, EVENT_INJECTED) != before;
+    if (injected && b->zones[ZONE_DMA].free)
+        block_give(b, buddy_pfn(b, block_take(b, ZONE_DMA, 0, gfp_effective(b->machine, gfp))), 0);
     return page;
 }
 
-static void fault_leaks(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = leaking_alloc; }
+static void fault_strikes_late(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = late_alloc; }
 
 static struct page *hurried_alloc(void *heap, unsigned gfp, unsigned order)
 {
@@ -267,6 +291,17 @@ static void anxious_free(void *heap, struct page *page, unsigned order)
 
 static void free_shuns_spinlocks(struct alloc_ops *ops) { kernel_rows(ops)->free_page_block = anxious_free; }
 
+static void bold_free(void *heap, struct page *page, unsigned order)
+{
+    struct machine_context *c = &machine_of(heap)->context;
+    const bool nmi = c->nmi;
+    c->nmi = false;
+    buddy_free(heap, page, order);
+    c->nmi = nmi;
+}
+
+static void free_in_nmi_unnoticed(struct alloc_ops *ops) { kernel_rows(ops)->free_page_block = bold_free; }
+
 /* -------------------------------------------------------------------------------------------------------------------------- */
 
 const struct canary broken_zones[] = {
@@ -278,19 +313,24 @@ const struct canary broken_zones[] = {
     {"atomic_gets_too_much", "B33", "GFP_ATOMIC has twice its right to the reserve", &alloc_buddy,
      atomic_gets_too_much},
     {"low_mark_off_by_one", "B34", "the low mark is one too low", &alloc_buddy, low_mark_off_by_one},
-    {"reserves_ignored", "B35", "requests for high zones use low ones up", &alloc_buddy, reserves_ignored},
+    {"reserves_ignored", "B31", "requests for high zones use low ones up", &alloc_buddy, reserves_ignored},
+    {"reserve_counts_one_zone", "B35", "DMA is kept from highmem requests as from normal ones", &alloc_buddy,
+     reserve_counts_one_zone},
     {"nowait_reclaims", "B37", "a request that may not sleep reclaims", &alloc_buddy, nowait_reclaims},
     {"one_round_for_all", "B38", "a small request gives up after one round", &alloc_buddy, one_round_for_all},
-    {"noretry_kills", "B39", "a request that should give up kills instead", &alloc_buddy, noretry_kills},
+    {"mayfail_gives_up", "B39", "a request that should retry does not", &alloc_buddy, mayfail_gives_up},
+    {"noretry_kills", "B121", "a request that should give up kills instead", &alloc_buddy, noretry_kills},
     {"nofail_fails", "B40", "a request that must not fail does", &alloc_buddy, nofail_fails},
     {"nowarn_warns", "B41", "a warning that nobody wants", &alloc_buddy, nowarn_warns},
     {"noio_writes", "B43", "reclaim writes without leave", &alloc_buddy, noio_writes},
     {"scopes_ignored", "B45", "memalloc_noio_save and _nofs_save are not heeded", &alloc_buddy, scopes_ignored},
     {"sleep_in_atomic_unnoticed", "B47", "a sleeping request in atomic context is served", &alloc_buddy,
      sleep_in_atomic_unnoticed},
-    {"free_shuns_spinlocks", "B48", "a free under a spinlock is an error", &alloc_buddy, free_shuns_spinlocks},
+    {"free_in_nmi_unnoticed", "B48", "a free in an NMI is done", &alloc_buddy, free_in_nmi_unnoticed},
+    {"free_shuns_spinlocks", "C43", "a free under a spinlock is an error", &alloc_buddy, free_shuns_spinlocks},
     {"sleeps_without_need", "B50", "a request sleeps although memory is plentiful", &alloc_buddy, sleeps_without_need},
-    {"fault_leaks", "B116", "an injected failure takes a frame", &alloc_buddy, fault_leaks},
+    {"fault_strikes_late", "B116", "an injected failure has taken and given back a frame", &alloc_buddy,
+     fault_strikes_late},
     {"dma_kills", "B121", "a request for DMA memory kills", &alloc_buddy, dma_kills},
     {"kswapd_runs_inside", "B123", "kswapd's work is done by whoever woke it", &alloc_buddy, kswapd_runs_inside},
     {"reserve_untold", "C35", "the reserve is used without a word", &alloc_buddy, reserve_untold},
