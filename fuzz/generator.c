@@ -100,7 +100,7 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
     bytes[0] = family;
     if ((family & ~SWARM_ILLEGAL) == SWARM_FAMILIES) {
         memcpy(bytes, SWARM_KERNEL, 4);
-        bytes[0] |= family & SWARM_ILLEGAL;
+        bytes[0] = (unsigned char)(SWARM_KERNEL[0] | (family & SWARM_ILLEGAL));
         bytes[4] = g->groups;
         bytes[6] = (unsigned char)((bytes[6] & 0xf0) | machine_nibble(g, bytes[6] & 15));
         return length;
@@ -122,7 +122,7 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
 
 void generator_program(const struct generator *g, uint64_t index, struct program *p)
 {
-    unsigned char bytes[GENERATOR_BYTES_MAX];
+    unsigned char bytes[GENERATOR_BYTES_MAX] = {0};
     size_t length = generator_bytes(g, index, bytes);
     program_decode(p, bytes, length);
     if (g->on_machine && (bytes[0] & ~SWARM_ILLEGAL) < SWARM_FAMILIES)

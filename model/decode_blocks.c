@@ -187,10 +187,6 @@ static bool area_op(struct kernel_swarm *s, enum op_kind kind, const unsigned ch
 void kernel_vmalloc_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, const unsigned char *b)
 {
     kernel_need(s, IN_TASK);
-    if (kind == OP_RUN_DEFERRED || kind == OP_PURGE) {
-        kernel_append(s, kind, 0);
-        return;
-    }
     if (kind == OP_VMAP) {
         alias_op(s, b);
         return;

@@ -244,8 +244,11 @@ static void outside_op(struct kernel_swarm *s, enum op_kind kind, const unsigned
         op->a = b[1] % FAULTS;
         op->b = 1 + b[2] % (b[3] >= 0xe0 ? 64u : 8u);
         return;
-    default: kernel_append(s, kind, 0); /* check, kswapd */
+    case OP_RUN_DEFERRED:
+    case OP_PURGE: kernel_need(s, IN_TASK); break;
+    default: break; /* check, kswapd */
     }
+    kernel_append(s, kind, 0);
 }
 
 /* ---- The head -------------------------------------------------------------------------------------------------------------------- */
@@ -370,10 +373,17 @@ static void read_head(struct kernel_swarm *s)
 
 /* ---- Records ------------------------------------------------------------------------------------------------------------------- */
 
-static bool is_free(enum op_kind kind)
+/* What a free becomes while nothing is live; any other kind stays. */
+static enum op_kind instead_of_free(enum op_kind kind)
 {
-    return kind == OP_FREE_PAGES || kind == OP_KFREE || kind == OP_VFREE || kind == OP_CACHE_FREE ||
-           kind == OP_POOL_FREE;
+    switch (kind) {
+    case OP_FREE_PAGES: return OP_ALLOC_PAGES;
+    case OP_CACHE_FREE: return OP_CACHE_ALLOC;
+    case OP_KFREE: return OP_KMALLOC;
+    case OP_VFREE: return OP_VMALLOC;
+    case OP_POOL_FREE: return OP_POOL_ALLOC;
+    default: return kind;
+    }
 }
 
 static void kernel_op(struct kernel_swarm *s, const unsigned char *b)
@@ -384,17 +394,18 @@ static void kernel_op(struct kernel_swarm *s, const unsigned char *b)
     /* With the machine full, runs are short, and three of four operations are frees. */
     bool full = s->live.bytes > s->memory + s->memory / 8 && s->live.count;
     if (full && count > 8) count = 8;
-    if ((is_free(kind) && s->live.count) || (full && b[3] & 3)) free_op(s, count, b);
-    else if (kind < OP_KERNEL_FIRST) outside_op(s, kind, b);
-    else if (kind == OP_FREE_PAGES) kernel_page_op(s, OP_ALLOC_PAGES, count, b);
-    else if (kind == OP_KFREE) kernel_kmalloc_op(s, OP_KMALLOC, count, b);
-    else if (kind == OP_VFREE) kernel_vmalloc_op(s, OP_VMALLOC, count, b);
+    const enum op_kind instead = instead_of_free(kind);
+    if ((instead != kind && s->live.count) || (full && b[3] & 3)) {
+        free_op(s, count, b);
+        return;
+    }
+    kind = instead;
+    if (kind < OP_KERNEL_FIRST || kind > OP_POOL_DESTROY) outside_op(s, kind, b);
     else if (kind <= OP_DROPPABLE) kernel_page_op(s, kind, count, b);
     else if (kind <= OP_CACHE_DESTROY) kernel_cache_op(s, kind, count, b);
     else if (kind <= OP_KFREE_SENSITIVE) kernel_kmalloc_op(s, kind, count, b);
-    else if (kind <= OP_KVFREE || kind == OP_RUN_DEFERRED || kind == OP_PURGE) kernel_vmalloc_op(s, kind, count, b);
-    else if (kind <= OP_POOL_DESTROY) kernel_pool_op(s, kind, count, b);
-    else outside_op(s, kind, b);
+    else if (kind <= OP_KVFREE) kernel_vmalloc_op(s, kind, count, b);
+    else kernel_pool_op(s, kind, count, b);
 }
 
 void program_decode_kernel(struct program *p, const unsigned char *bytes, size_t length)

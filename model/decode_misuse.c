@@ -5,8 +5,6 @@
  */
 #include "decode_kernel.h"
 
-#define BAD_GFPS 4u
-
 static void misuse(struct kernel_swarm *s, uint16_t slot, enum program_misuse kind)
 {
     kernel_append(s, OP_MISUSE, slot)->a = kind;
@@ -35,7 +33,7 @@ static void bad_gfp(struct kernel_swarm *s, unsigned choice)
     struct op *op = kernel_allocate(s, OP_ALLOC_PAGES, HOLDS_BLOCK, 1, KERNEL_PAGE);
     if (!op) return;
     op->a = choice >> 4 & 3;
-    op->gfp = masks[choice % BAD_GFPS];
+    op->gfp = masks[choice % (sizeof masks / sizeof *masks)];
     s->held[op->slot].order = (uint8_t)op->a;
     s->held[op->slot].pages = (uint16_t)(1u << op->a);
 }
@@ -49,20 +47,21 @@ static void bad_context(struct kernel_swarm *s, const unsigned char *b)
     const enum program_context context = (enum program_context)contexts[b[2] % 5];
     struct op *op;
     kernel_context(s, context);
-    switch (b[1] % 5) {
-    case 0: op = kernel_allocate(s, OP_VMALLOC, HOLDS_AREA, 1, KERNEL_PAGE); break;
-    case 1: op = kernel_allocate(s, OP_KMALLOC, HOLDS_KMALLOC, 1, 64); break;
-    case 2:
+    const unsigned on = kernel_on(s->head), choice = b[1] % 4;
+    if (choice == 0 && on & SWARM_VMALLOC) {
+        op = kernel_allocate(s, OP_VMALLOC, HOLDS_AREA, 1, KERNEL_PAGE);
+        if (op) op->a = KERNEL_PAGE;
+    } else if (choice == 1 && on & SWARM_CACHES) {
         op = kernel_append(s, OP_CACHE_CREATE, 0);
         op->a = PROGRAM_CACHES - 1;
         op->b = PROGRAM_CACHE_ARGS(64, 0, 0, false);
-        op = NULL;
-        break;
-    default: op = kernel_allocate(s, OP_ALLOC_PAGES, HOLDS_BLOCK, 1, KERNEL_PAGE);
+    } else {
+        const bool pages = on & SWARM_PAGES && (choice == 2 || !(on & SWARM_KMALLOC));
+        op = pages ? kernel_allocate(s, OP_ALLOC_PAGES, HOLDS_BLOCK, 1, KERNEL_PAGE)
+                   : kernel_allocate(s, OP_KMALLOC, HOLDS_KMALLOC, 1, 64);
+        if (op) op->gfp = context == CONTEXT_NMI ? GFP_ATOMIC : GFP_KERNEL;
+        if (op && !pages) op->a = 64;
     }
-    if (op && op->kind == OP_VMALLOC) op->a = KERNEL_PAGE;
-    if (op && op->kind == OP_KMALLOC) op->a = 64;
-    if (op && op->kind != OP_VMALLOC) op->gfp = context == CONTEXT_NMI ? GFP_ATOMIC : GFP_KERNEL;
     kernel_context(s, (enum program_context)before);
 }
 
@@ -108,7 +107,9 @@ static bool spoil(struct kernel_swarm *s, const unsigned char *b)
     const uint16_t freed = s->last_freed;
     if (c->constructor && b[2] & 1) {
         struct op *op = kernel_allocate(s, OP_CACHE_ZALLOC, (enum holding)s->held[slot].holds, 1, 64);
-        if (op) op->a = s->held[slot].holds - HOLDS_OBJECT, op->gfp = GFP_ATOMIC;
+        if (!op) return false;
+        op->a = s->held[slot].holds - HOLDS_OBJECT;
+        op->gfp = GFP_ATOMIC;
     } else if (c->flags & CACHE_POISON && b[2] & 2 && freed != NO_SLOT && has_object(&s->held[freed])) {
         kernel_append(s, OP_SCRIBBLE, freed)->a = 2;
     } else if (c->flags & CACHE_RED_ZONE) {
@@ -121,23 +122,32 @@ static bool spoil(struct kernel_swarm *s, const unsigned char *b)
 
 static bool is_pages(const struct held *h) { return h->holds <= HOLDS_BULK && kernel_is_plain(h); }
 
-/* Orders and lengths (B22, B24, B25), and what pools are not for (B109, B112). */
+/* Orders (B22), and what pools are not for (B109, B110, B112). */
 static bool bad_number(struct kernel_swarm *s, const unsigned char *b)
 {
+    const unsigned pool = b[1] & 3;
     uint16_t slot = kernel_find(s, b[1], is_pages);
+    struct pool_ledger *m = &s->pools[pool];
     struct op *op;
     switch (b[2] & 3) {
     case 0:
+        kernel_need(s, IN_TASK);
         op = kernel_append(s, OP_POOL_CREATE, 0);
         op->a = PROGRAM_CACHES - 1;
         op->b = PROGRAM_POOL_ARGS(POOL_KMALLOC, 0, 64);
         return true;
     case 1:
+        if (!m->exists || !m->live) return false;
         kernel_need(s, IN_TASK);
-        op = kernel_append(s, OP_POOL_DESTROY, 0);
-        op->a = b[1] & 3;
-        if (!s->pools[b[1] & 3].exists || !s->pools[b[1] & 3].live) op->kind = OP_CHECK, op->a = 0;
-        else s->pools[b[1] & 3].exists = false;
+        kernel_append(s, OP_POOL_DESTROY, 0)->a = pool;
+        m->exists = false;
+        return true;
+    case 2:
+        if (!m->exists) return false;
+        op = kernel_allocate(s, OP_POOL_ALLOC, (enum holding)(HOLDS_ELEMENT + pool), 1, 64);
+        if (!op) return false;
+        op->a = pool;
+        op->gfp = GFP_ATOMIC | GFP_BIT_ZERO;
         return true;
     default:
         if (slot == NO_SLOT) return false;

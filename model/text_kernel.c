@@ -157,7 +157,7 @@ static bool take_next(struct cursor *c, const char *word)
 
 static bool parse_cache_args(struct cursor *c, uint64_t *b)
 {
-    uint64_t size, align = 0;
+    uint64_t size = 0, align = 0;
     uint32_t flags = 0;
     if (!parse_led(c, "size", UINT32_MAX, &size)) return false;
     if (take_next(c, "align") && !(scan_gap(c) && scan_number(c, 0, UINT16_MAX, &align))) return false;
@@ -169,7 +169,7 @@ static bool parse_cache_args(struct cursor *c, uint64_t *b)
 static bool parse_pool_args(struct cursor *c, uint64_t *b)
 {
     static const char *const kinds[] = {"kmalloc", "cache", "pages"};
-    uint64_t kind, size, min;
+    uint64_t kind = 0, size = 0, min = 0;
     if (!scan_choice(c, kinds, 3, &kind) || !scan_gap(c)) return false;
     if (kind == POOL_KMALLOC && !parse_led(c, "size", UINT32_MAX, &size)) return false;
     if (kind == POOL_CACHE && !parse_named(c, 'c', "cache", &size)) return false;

@@ -80,7 +80,7 @@ static bool parse_literal(struct cursor *c, const struct operand_shape *shape, u
 /* The "(p3)" of usable(p3). An operation has one such slot, which both operands share. */
 static bool parse_ref(struct cursor *c, struct op *op, bool taken)
 {
-    uint16_t ref;
+    uint16_t ref = 0;
     if (!scan_expect(c, '(')) return false;
     const char *start = c->at;
     if (!parse_slot(c, &ref)) return false;
