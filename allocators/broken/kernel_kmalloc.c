@@ -12,8 +12,23 @@ static struct machine *machine_of(void *heap) { return ((struct buddy *)heap)->m
 
 /* ---- Sizes and addresses (B51-B57) ------------------------------------------------------------------------------------ */
 
-static void *block_for_nothing(void *heap, size_t size, unsigned gfp) { return kmalloc(heap, size ? size : 8, gfp); }
-static void zero_gets_block(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc = block_for_nothing; }
+/* Neither its mask nor where it is made forbids the request. */
+static bool is_legal(void *heap, unsigned gfp)
+{
+    const struct machine *m = machine_of(heap);
+    return !m->context.nmi && !gfp_bad(gfp) && (!gfp_reclaims(m, gfp) || machine_can_sleep(m));
+}
+
+/* Where no block is due, a place in memory instead of what says so: no block, so that no frame is spent on it. */
+static void *some_place(void *heap) { return machine_of(heap)->direct; }
+
+static void *place_for_nothing(void *heap, size_t size, unsigned gfp)
+{
+    void *p = kmalloc(heap, size, gfp);
+    return p == ZERO_SIZE_PTR ? some_place(heap) : p;
+}
+
+static void zero_gets_place(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc = place_for_nothing; }
 
 static void *null_for_nothing(void *heap, size_t size, unsigned gfp)
 {
@@ -34,21 +49,21 @@ static void class_of_64_is_96(struct alloc_ops *ops) { kernel_rows(ops)->ksize =
 
 static void *unlimited(void *heap, size_t size, unsigned gfp)
 {
-    return kmalloc(heap, size < KMALLOC_MAX ? size : KMALLOC_MAX, gfp);
+    void *p = kmalloc(heap, size, gfp);
+    return size > KMALLOC_MAX && is_legal(heap, gfp) ? some_place(heap) : p;
 }
 
-static void too_large_is_cut(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc = unlimited; }
+static void too_large_granted(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc = unlimited; }
 
 /* One page, by an address that is no constant away from its frame. */
 static void *mapped(void *heap, size_t size, unsigned gfp)
 {
-    const struct machine *m = machine_of(heap);
-    if (size <= 2048 || size > m->page_bytes || !gfp_may_sleep(gfp) || !machine_can_sleep(m) || gfp & GFP_DMA)
+    const struct buddy *b = heap;
+    bool ample = b->zones[ZONE_HIGHMEM].free > 512 && gfp_may_sleep(gfp) && machine_can_sleep(b->machine);
+    if (!ample || size <= 2048 || size > b->machine->page_bytes || gfp & (GFP_BIT_DMA | GFP_BIT_DMA32))
         return kmalloc(heap, size, gfp);
     struct page *page = buddy_alloc(heap, gfp | GFP_BIT_HIGHMEM, 0);
-    if (!page || !buddy_page_address(heap, page)) return page ? buddy_kmap(heap, page) : NULL;
-    buddy_free(heap, page, 0);
-    return kmalloc(heap, size, gfp);
+    return page ? buddy_kmap(heap, page) : NULL;
 }
 
 static void page_in_highmem(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc = mapped; }
@@ -88,12 +103,15 @@ static void *last_byte_dirty(void *heap, size_t size, unsigned gfp)
 
 static void kzalloc_dirty(struct alloc_ops *ops) { kernel_rows(ops)->kzalloc = last_byte_dirty; }
 
-static void *wrapped_product(void *heap, size_t count, size_t size, unsigned gfp)
+static void *unchecked_product(void *heap, size_t count, size_t size, unsigned gfp)
 {
-    return kzalloc(heap, count * size, gfp);
+    size_t bytes;
+    void *p = kcalloc(heap, count, size, gfp);
+    bool wraps = __builtin_mul_overflow(count, size, &bytes);
+    return wraps && is_legal(heap, gfp) ? some_place(heap) : p;
 }
 
-static void kcalloc_wraps(struct alloc_ops *ops) { kernel_rows(ops)->kcalloc = wrapped_product; }
+static void kcalloc_wraps(struct alloc_ops *ops) { kernel_rows(ops)->kcalloc = unchecked_product; }
 
 /* A block that moves loses its second half. */
 static void *half_krealloc(void *heap, const void *p, size_t size, unsigned gfp)
@@ -109,10 +127,8 @@ static void krealloc_copies_half(struct alloc_ops *ops) { kernel_rows(ops)->krea
 /* As if a link had been written into a block that is not free. */
 static void *hasty_krealloc(void *heap, const void *p, size_t size, unsigned gfp)
 {
-    const struct machine *m = machine_of(heap);
-    bool legal = !m->context.nmi && (!gfp_reclaims(m, gfp) || machine_can_sleep(m)) && !gfp_bad(gfp);
     void *q = krealloc(heap, p, size, gfp);
-    if (!q && legal && !zero_or_null(p)) memset((void *)(uintptr_t)p, 0x5a, 8);
+    if (!q && is_legal(heap, gfp) && !zero_or_null(p)) memset((void *)(uintptr_t)p, 0x5a, 8);
     return q;
 }
 
@@ -190,10 +206,10 @@ static void pages_unnoticed(struct alloc_ops *ops) { kernel_rows(ops)->kfree = i
 const struct canary broken_kmalloc[] = {
     {"kmalloc_sleeps_in_atomic", "B47", "a request that may sleep is served where none may", &alloc_kmalloc,
      sleep_in_atomic_unnoticed},
-    {"kmalloc_zero_gets_block", "B51", "kmalloc(0) is memory", &alloc_kmalloc, zero_gets_block},
+    {"kmalloc_zero_gets_place", "B51", "kmalloc(0) is an address like any other", &alloc_kmalloc, zero_gets_place},
     {"kmalloc_zero_gets_null", "B51", "kmalloc(0) is NULL", &alloc_kmalloc, zero_gets_null},
     {"kmalloc_class_border", "B52", "a class of 64 bytes counts as one of 96", &alloc_kmalloc, class_of_64_is_96},
-    {"kmalloc_too_large_is_cut", "B53", "more than 4 MiB are 4 MiB", &alloc_kmalloc, too_large_is_cut},
+    {"kmalloc_too_large_granted", "B53", "more than 4 MiB are promised", &alloc_kmalloc, too_large_granted},
     {"kmalloc_in_highmem", "B54", "a page comes from highmem", &alloc_kmalloc, page_in_highmem},
     {"kmalloc_96_misaligned", "B55", "96 bytes are aligned to 8", &alloc_kmalloc, class_96_misaligned},
     {"ksize_halved", "B56", "ksize is half of the class", &alloc_kmalloc, ksize_halved},

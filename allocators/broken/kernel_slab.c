@@ -54,7 +54,7 @@ static void dma_ignored(struct alloc_ops *ops) { kernel_rows(ops)->cache_create 
 static struct kmem_cache *create_merged(void *heap, const struct cache_args *args)
 {
     struct cache_args mixed = *args;
-    mixed.flags &= ~(unsigned)(CACHE_NO_MERGE | CACHE_FAILSLAB);
+    mixed.flags &= ~(unsigned)(CACHE_NO_MERGE | CACHE_FAILSLAB | CACHE_RECLAIM_ACCOUNT);
     return slab_cache_create(heap, &mixed);
 }
 
@@ -71,7 +71,8 @@ static void *over_the_end(void *heap, struct kmem_cache *c, unsigned gfp)
     struct slab_heap *h = heap;
     struct slab_place at;
     unsigned char *p = slab_cache_alloc(heap, c, gfp);
-    if (!p || c->align > 8 || c->object_bytes != c->stride || slab_find(h, c, p, &at) != REPORT_KINDS) return p;
+    if (!p || c->constructor || c->align > 8 || c->object_bytes != c->stride || slab_find(h, c, p, &at) != REPORT_KINDS)
+        return p;
     bool last = at.index + 1u == at.slab->objects;
     bool tight = (size_t)at.slab->objects * c->stride == machine_of(heap)->page_bytes << at.slab->order;
     return last && tight ? p + 8 : p;
@@ -293,6 +294,14 @@ static void poison_unnoticed(struct alloc_ops *ops)
     rows->cache_validate = poison_hushed_validate;
 }
 
+static int nothing_found(void *heap, struct kmem_cache *c)
+{
+    (void)slab_cache_validate(heap, c);
+    return 0;
+}
+
+static void errors_uncounted(struct alloc_ops *ops) { kernel_rows(ops)->cache_validate = nothing_found; }
+
 /* ------------------------------------------------------------------------------------------------------------------------------ */
 
 const struct canary broken_slab[] = {
@@ -313,7 +322,8 @@ const struct canary broken_slab[] = {
     {"bulk_one_short", "B77", "a bulk allocation is one object short", &alloc_slab, bulk_partial},
     {"red_zone_unnoticed", "B78", "red zones are not looked at", &alloc_slab, red_zone_unnoticed},
     {"poison_unnoticed", "B79", "poison is not looked at", &alloc_slab, poison_unnoticed},
-    {"merges_too_much", "B81", "NO_MERGE and FAILSLAB do not keep caches apart", &alloc_slab, merges_too_much},
+    {"damage_uncounted", "B80", "damage is reported and not counted", &alloc_slab, errors_uncounted},
+    {"merges_too_much", "B81", "caches are merged whatever their flags say of that", &alloc_slab, merges_too_much},
     {"slabinfo_one_too_many", "B83", "slabinfo counts an object that does not exist", &alloc_slab, one_object_too_many},
     {"cache_dma_ignored", "B85", "a DMA cache takes any memory", &alloc_slab, dma_ignored},
     {"object_given_twice", "C7", "a live object is given again", &alloc_slab, object_given_twice},
