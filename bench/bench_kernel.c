@@ -75,7 +75,8 @@ static double generated_programs(void)
         double start = bench_seconds();
         for (unsigned i = 0; i < PROGRAMS / 5; i++) {
             generator_program(&g, i, &program);
-            if (program.heap.course == COURSE_FREE_COST) program.heap.course = COURSE_PLAIN; /* it counts instructions */
+            if (program.heap.course == COURSE_FREE_COST)
+                program.heap.course = COURSE_PLAIN; /* it counts instructions */
             run(x);
         }
         speeds[repeat] = PROGRAMS / 5 / (bench_seconds() - start) / 1e3;

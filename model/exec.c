@@ -297,7 +297,7 @@ static bool run_op(struct exec *x, uint32_t index)
 {
     const struct op *op = &x->program->ops[index];
     struct exec_position *at = x->options.position;
-    const bool family = op->kind <= OP_FREE_NULL;                                  /* of malloc */
+    const bool family = op->kind <= OP_FREE_NULL; /* of malloc */
     const bool kernel = op->kind >= OP_KERNEL_FIRST;
     const bool literal = op->a_kind == SIZE_LITERAL && op->b_kind == SIZE_LITERAL; /* nearly always */
     unsigned slot = op->slot;

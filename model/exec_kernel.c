@@ -45,8 +45,8 @@ void kernel_outcome(struct exec *x, const struct kernel_call *c, enum result_cla
 static unsigned rights_of(const struct kernel_call *c, unsigned gfp, const struct machine_context *context)
 {
     bool killed = c->count[EVENT_OOM] > 0;
-    unsigned heeded = (gfp & ~(unsigned)MASK_RIGHTS) | (gfp & c->effective & MASK_RIGHTS) |
-                      (c->effective & GFP_BIT_NOMEMALLOC);
+    unsigned heeded =
+        (gfp & ~(unsigned)MASK_RIGHTS) | (gfp & c->effective & MASK_RIGHTS) | (c->effective & GFP_BIT_NOMEMALLOC);
     return zone_rights(heeded, context, killed) | zone_rights(c->effective, context, killed);
 }
 
@@ -154,8 +154,7 @@ static bool judge_give(struct exec *x, struct kernel_call *c, uint32_t pfn, uint
     case FRAME_PLAIN:
         if (!plain_lives(x, pfn, count)) return true;
         return exec_fail(x, RULE_C16, machine_direct(x->kernel->machine, pfn),
-                         "frames given back that hold no live block", "frames %u to %u hold one", pfn,
-                         pfn + count - 1);
+                         "frames given back that hold no live block", "frames %u to %u hold one", pfn, pfn + count - 1);
     default:
         if (owner < FRAME_OWNERS || concerned(c, owner - FRAME_SLOT)) return true;
         return exec_fail(x, RULE_C16, NULL, "frames given back that the call may free",
@@ -191,9 +190,10 @@ static bool give(struct exec *x, struct kernel_call *c, const struct machine_eve
 static bool forbidden(struct exec *x, const struct kernel_call *c, unsigned kind)
 {
     static const uint16_t rules[EVENT_KINDS] = {
-        [EVENT_SLEPT] = RULE_B37, [EVENT_DIRECT_RECLAIM] = RULE_B37, [EVENT_IO] = RULE_B43,       [EVENT_FS] = RULE_B43,
-        [EVENT_OOM] = RULE_B121,  [EVENT_MAP] = RULE_B105,           [EVENT_UNMAP] = RULE_B105,   [EVENT_PT_ALLOC] = RULE_B105,
-        [EVENT_FLUSH] = RULE_B105, [EVENT_DEFERRED] = RULE_B49,      [EVENT_RESERVE] = RULE_B33,
+        [EVENT_SLEPT] = RULE_B37,    [EVENT_DIRECT_RECLAIM] = RULE_B37, [EVENT_IO] = RULE_B43,
+        [EVENT_FS] = RULE_B43,       [EVENT_OOM] = RULE_B121,           [EVENT_MAP] = RULE_B105,
+        [EVENT_UNMAP] = RULE_B105,   [EVENT_PT_ALLOC] = RULE_B105,      [EVENT_FLUSH] = RULE_B105,
+        [EVENT_DEFERRED] = RULE_B49, [EVENT_RESERVE] = RULE_B33,
     };
     enum rule rule = rules[kind] ? (enum rule)rules[kind] : RULE_C34;
     unsigned eager = c->effective & ~(unsigned)(GFP_BIT_NORETRY | GFP_BIT_RETRY_MAYFAIL);
@@ -298,8 +298,9 @@ static bool judge_reports(struct exec *x, struct kernel_call *c)
     exec_checked(x, RULE_C43);
     if (c->must == REPORT_KINDS) {
         if (!reports) return true;
-        return exec_fail(x, x->lender.report == REPORT_SLEEP_IN_ATOMIC ? RULE_B48 : RULE_C43, NULL, "no report: the call was a legal one", "%s reported by %s",
-                         report_kind_name(x->lender.report), op_name(c->op->kind));
+        return exec_fail(x, x->lender.report == REPORT_SLEEP_IN_ATOMIC ? RULE_B48 : RULE_C43, NULL,
+                         "no report: the call was a legal one", "%s reported by %s", report_kind_name(x->lender.report),
+                         op_name(c->op->kind));
     }
     exec_checked(x, c->must_rule);
     bool right = x->lender.report == c->must || x->lender.report == c->must_or;
@@ -339,7 +340,8 @@ bool kernel_end(struct exec *x, struct kernel_call *c)
     exec_checked(x, RULE_C35);
     if (c->below_min != (c->count[EVENT_RESERVE] > 0))
         return exec_fail(x, RULE_C35, NULL,
-                         c->below_min ? "a grant from a reserve said to be one" : "no word of a reserve: the minimum held",
+                         c->below_min ? "a grant from a reserve said to be one"
+                                      : "no word of a reserve: the minimum held",
                          "%u such events under 0x%x", c->count[EVENT_RESERVE], c->effective);
     exec_checked(x, RULE_B40);
     if (c->blocked && !c->may_block && !mask_never_fails(c->effective))
@@ -358,8 +360,8 @@ bool kernel_claim(struct exec *x, struct kernel_call *c, uint32_t pfn, uint32_t 
         return exec_fail(x, RULE_C20, NULL, "frames that the machine has", "%u frames from %u on", count, pfn);
     uint32_t other = frame_map_other(f, pfn, count, FRAME_FLIGHT);
     if (other < pfn + count)
-        return exec_fail(x, RULE_C16, NULL, "a block in frames that were taken for it",
-                         "frame %u of p%u belongs to %s", other, c->slot, owner_name(f->owner[other]));
+        return exec_fail(x, RULE_C16, NULL, "a block in frames that were taken for it", "frame %u of p%u belongs to %s",
+                         other, c->slot, owner_name(f->owner[other]));
     frame_map_set(f, pfn, count, (uint16_t)(FRAME_SLOT + c->slot));
     c->taken -= count < c->taken ? count : c->taken;
     return true;

@@ -43,10 +43,11 @@ static bool judge_address(struct exec *x, uint32_t pfn, const unsigned char *va)
         if (va == machine_direct(m, pfn)) return true;
         return exec_fail(x, RULE_B8, va, "a lowmem page's address in the direct map", "another one for frame %u", pfn);
     }
-    bool inside = va >= m->pkmap && va < m->pkmap + m->pkmap_slots * m->page_bytes && (uintptr_t)va % m->page_bytes == 0;
+    bool inside =
+        va >= m->pkmap && va < m->pkmap + m->pkmap_slots * m->page_bytes && (uintptr_t)va % m->page_bytes == 0;
     if (!inside || machine_translate(m, va) != pfn)
-        return exec_fail(x, RULE_B8, va, "a slot that shows the page", inside ? "frame %u is not there" : "no slot for %u",
-                         pfn);
+        return exec_fail(x, RULE_B8, va, "a slot that shows the page",
+                         inside ? "frame %u is not there" : "no slot for %u", pfn);
     return true;
 }
 
@@ -100,7 +101,8 @@ static bool map(struct exec *x, const struct op *op, unsigned slot, uint32_t i)
 static bool unmap(struct exec *x, const struct op *op, struct kernel_kmap *entry)
 {
     struct kernel_model *k = x->kernel;
-    struct kernel_call c = {.op = op, .slot = entry->slot, .act = ACT_KMAP_LOCAL}; /* which kunmap is like: it never waits */
+    struct kernel_call c = {
+        .op = op, .slot = entry->slot, .act = ACT_KMAP_LOCAL}; /* which kunmap is like: it never waits */
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
     k->ops->kunmap(x->heap, k->ops->pfn_to_page(x->heap, entry->pfn));
@@ -110,7 +112,8 @@ static bool unmap(struct exec *x, const struct op *op, struct kernel_kmap *entry
     entry->count--;
     k->blocks[entry->slot].pins--;
     exec_checked(x, RULE_B8);
-    if (!entry->count || k->ops->page_address(x->heap, k->ops->pfn_to_page(x->heap, entry->pfn)) == entry->va) return true;
+    if (!entry->count || k->ops->page_address(x->heap, k->ops->pfn_to_page(x->heap, entry->pfn)) == entry->va)
+        return true;
     return exec_fail(x, RULE_B8, entry->va, "a page mapped as often as it was kmapped", "frame %u is not any more",
                      entry->pfn);
 }

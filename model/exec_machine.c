@@ -53,7 +53,8 @@ static void set_context(struct kernel_model *k)
 static bool step_surroundings(struct exec *x, const struct op *op, uint64_t a, uint64_t b)
 {
     struct kernel_model *k = x->kernel;
-    struct machine_injection injection = {.nth = b < UINT32_MAX ? (uint32_t)b : 0, .waiting_too = true, .highmem_too = true};
+    struct machine_injection injection = {
+        .nth = b < UINT32_MAX ? (uint32_t)b : 0, .waiting_too = true, .highmem_too = true};
     switch ((enum op_kind)op->kind) {
     case OP_CONTEXT: k->context = (enum program_context)(a % CONTEXT_KINDS); break;
     case OP_SCOPE:
@@ -248,7 +249,8 @@ static bool judge_drained(struct exec *x)
     uint32_t kept = owned[FRAME_SLAB] + owned[FRAME_PLAIN];
     uint32_t lost = taken(k) - owned[FRAME_TABLE] - kept;
     exec_checked(x, RULE_C24);
-    if (lost) return exec_fail(x, RULE_C24, NULL, "every frame free when everything is freed", "%u frames are not", lost);
+    if (lost)
+        return exec_fail(x, RULE_C24, NULL, "every frame free when everything is freed", "%u frames are not", lost);
     if (caches || kept == k->baseline) return true;
     return exec_fail(x, RULE_C24, NULL, "as many frames taken as on the fresh heap, when everything is freed",
                      "%u instead of %u", kept, k->baseline);
@@ -310,8 +312,9 @@ static bool judge_zone(struct exec *x, enum machine_zone_id zone)
     uint32_t free = frame_map_free(&k->frames, zone);
     exec_checked(x, RULE_C20);
     if (info.free + info.cached != free || info.reserved)
-        return exec_fail(x, RULE_C20, NULL, "the free frames counted right", "%s: %u free, %u cached, %u reserved; %u are free",
-                         machine_zone_names[zone], info.free, info.cached, info.reserved, free);
+        return exec_fail(x, RULE_C20, NULL, "the free frames counted right",
+                         "%s: %u free, %u cached, %u reserved; %u are free", machine_zone_names[zone], info.free,
+                         info.cached, info.reserved, free);
     exec_checked(x, RULE_B17);
     for (unsigned order = 0; !info.cached && order <= k->machine->max_order; order++)
         if (info.blocks[order] != frame_map_blocks(&k->frames, zone, order))

@@ -96,7 +96,8 @@ static bool judge_patience(struct exec *x, const struct kernel_call *c)
     bool left = small && (kernel_reclaimable(x, gfp, false) || (kills && kernel_reclaimable(x, gfp, true)));
     if (rounds && !left) return true;
     return exec_fail(x, nofail ? RULE_B40 : RULE_B38, NULL,
-                     small ? "a block, or everything reclaimed and killed that may be" : "a round of reclaim before a refusal",
+                     small ? "a block, or everything reclaimed and killed that may be"
+                           : "a round of reclaim before a refusal",
                      "NULL for order %u under 0x%x after %u rounds", c->order, gfp, rounds);
 }
 
@@ -159,7 +160,8 @@ static bool judge_page(struct exec *x, struct page *head, uint32_t pfn, uint32_t
     void *direct = machine_direct(x->kernel->machine, pfn + i);
     exec_checked(x, RULE_B1);
     if (!page || ops->page_to_pfn(x->heap, page) != pfn + i || (i == 0 && page != head))
-        return exec_fail(x, RULE_B1, NULL, "one page for each frame", "page_to_pfn(pfn_to_page(%u)) is another", pfn + i);
+        return exec_fail(x, RULE_B1, NULL, "one page for each frame", "page_to_pfn(pfn_to_page(%u)) is another",
+                         pfn + i);
     exec_checked(x, direct ? RULE_B6 : RULE_B7);
     if (ops->page_address && ops->page_address(x->heap, page) != direct)
         return exec_fail(x, direct ? RULE_B6 : RULE_B7, direct, direct ? "its address in the direct map" : "no address",
@@ -222,11 +224,10 @@ static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint6
     const struct kernel_ops *ops = x->kernel->ops;
     const struct machine *m = x->kernel->machine;
     unsigned order = op->kind == OP_GET_ZEROED_PAGE ? 0 : a < ORDER_NONE ? (unsigned)a : ORDER_NONE;
-    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .order = order, .request = order, .single = true};
+    struct kernel_call c = {
+        .op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .order = order, .request = order, .single = true};
     bool pages = op->kind == OP_ALLOC_PAGES;
-    if (pages                               ? !ops->alloc_pages
-        : op->kind == OP_GET_FREE_PAGES ? !ops->get_free_pages
-                                            : !ops->get_zeroed_page)
+    if (pages ? !ops->alloc_pages : op->kind == OP_GET_FREE_PAGES ? !ops->get_free_pages : !ops->get_zeroed_page)
         return exec_skip(x, (enum op_kind)op->kind);
     if (!vacant(x, slot)) return true;
     if (!pages) c.gfp &= ~(unsigned)GFP_BIT_HIGHMEM; /* not asked for: the result is an address (B20) */
@@ -397,8 +398,8 @@ static bool free_block(struct exec *x, const struct op *op, unsigned slot, uint6
     struct kernel_block *b = &x->kernel->blocks[slot];
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_FREE, .request = b->frames};
     bool has_order = b->origin == ORIGIN_PAGES || b->origin == ORIGIN_ADDRESS;
-    unsigned order = has_order && more ? (b->order + 1u + (unsigned)(more - 1) % (MACHINE_ORDERS - 1)) % MACHINE_ORDERS
-                                       : b->order;
+    unsigned order =
+        has_order && more ? (b->order + 1u + (unsigned)(more - 1) % (MACHINE_ORDERS - 1)) % MACHINE_ORDERS : b->order;
     if (!kernel_verify(x, slot, RULE_C10) || !kernel_begin(x, &c)) return false;
     if (order != b->order) {
         if (c.must != REPORT_KINDS) {
@@ -438,8 +439,7 @@ static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64
         if (!kernel_begin(x, &c)) return false;
         k->ops->free_pages(x->heap, NULL, (unsigned)(a % MACHINE_ORDERS));
         exec_checked(x, RULE_B21);
-        if (x->lender.reports != c.reports_before)
-            return exec_fail(x, RULE_B21, NULL, "nothing", "a report of misuse");
+        if (x->lender.reports != c.reports_before) return exec_fail(x, RULE_B21, NULL, "nothing", "a report of misuse");
         return kernel_end(x, &c);
     }
     return !is_pages(&k->blocks[slot]) || !kernel_free_to_go(x, slot) || free_block(x, op, slot, a);
@@ -470,7 +470,8 @@ static bool step_reference(struct exec *x, const struct op *op, unsigned slot, u
     b->references++;
     kernel_outcome(x, &c, RESULT_VOID, NULL);
     exec_checked(x, RULE_B23);
-    return !c.count[EVENT_GIVE] || exec_fail(x, RULE_B23, NULL, "a reference more, and nothing else", "frames given back");
+    return !c.count[EVENT_GIVE] ||
+           exec_fail(x, RULE_B23, NULL, "a reference more, and nothing else", "frames given back");
 }
 
 static bool step_split(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
@@ -552,13 +553,13 @@ static bool step_misuse(struct exec *x, const struct op *op, unsigned slot, uint
 bool exec_step_pages(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     static exec_step *const steps[OP_DROPPABLE - OP_ALLOC_PAGES + 1] = {
-        [OP_ALLOC_PAGES - OP_ALLOC_PAGES] = step_alloc,        [OP_GET_FREE_PAGES - OP_ALLOC_PAGES] = step_alloc,
-        [OP_GET_ZEROED_PAGE - OP_ALLOC_PAGES] = step_alloc,    [OP_ALLOC_PAGES_EXACT - OP_ALLOC_PAGES] = step_exact,
-        [OP_ALLOC_PAGES_BULK - OP_ALLOC_PAGES] = step_bulk,    [OP_FREE_PAGES - OP_ALLOC_PAGES] = step_free,
-        [OP_SPLIT_PAGE - OP_ALLOC_PAGES] = step_split,         [OP_GET_PAGE - OP_ALLOC_PAGES] = step_reference,
-        [OP_PUT_PAGE - OP_ALLOC_PAGES] = step_reference,       [OP_KMAP - OP_ALLOC_PAGES] = exec_step_kmap,
-        [OP_KUNMAP - OP_ALLOC_PAGES] = exec_step_kmap,         [OP_KMAP_LOCAL - OP_ALLOC_PAGES] = exec_step_kmap,
-        [OP_KUNMAP_LOCAL - OP_ALLOC_PAGES] = exec_step_kmap,   [OP_DROPPABLE - OP_ALLOC_PAGES] = step_droppable,
+        [OP_ALLOC_PAGES - OP_ALLOC_PAGES] = step_alloc,      [OP_GET_FREE_PAGES - OP_ALLOC_PAGES] = step_alloc,
+        [OP_GET_ZEROED_PAGE - OP_ALLOC_PAGES] = step_alloc,  [OP_ALLOC_PAGES_EXACT - OP_ALLOC_PAGES] = step_exact,
+        [OP_ALLOC_PAGES_BULK - OP_ALLOC_PAGES] = step_bulk,  [OP_FREE_PAGES - OP_ALLOC_PAGES] = step_free,
+        [OP_SPLIT_PAGE - OP_ALLOC_PAGES] = step_split,       [OP_GET_PAGE - OP_ALLOC_PAGES] = step_reference,
+        [OP_PUT_PAGE - OP_ALLOC_PAGES] = step_reference,     [OP_KMAP - OP_ALLOC_PAGES] = exec_step_kmap,
+        [OP_KUNMAP - OP_ALLOC_PAGES] = exec_step_kmap,       [OP_KMAP_LOCAL - OP_ALLOC_PAGES] = exec_step_kmap,
+        [OP_KUNMAP_LOCAL - OP_ALLOC_PAGES] = exec_step_kmap, [OP_DROPPABLE - OP_ALLOC_PAGES] = step_droppable,
     };
     return op->kind > OP_DROPPABLE ? step_misuse(x, op, slot, a, b)
                                    : steps[op->kind - OP_ALLOC_PAGES](x, op, slot, a, b);

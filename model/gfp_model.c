@@ -103,8 +103,7 @@ uint32_t events_permitted(const struct machine *m, enum kernel_act act, unsigned
     case ACT_CACHE: return of_request(m, gfp, order) | sleep;
     case ACT_MAP: return of_request(m, gfp, order) | sleep | PAGING | BIT(EVENT_DEFERRED);
     case ACT_FREE: return FRAMES;
-    case ACT_VFREE:
-        return in_interrupt(&m->context) ? BIT(EVENT_DEFERRED) | FRAMES : FRAMES | sleep | PAGING;
+    case ACT_VFREE: return in_interrupt(&m->context) ? BIT(EVENT_DEFERRED) | FRAMES : FRAMES | sleep | PAGING;
     case ACT_VFREE_ATOMIC: return BIT(EVENT_DEFERRED);
     case ACT_KMAP: return sleep | BIT(EVENT_FLUSH);
     case ACT_KMAP_LOCAL: return BIT(EVENT_FLUSH);

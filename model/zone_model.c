@@ -72,7 +72,10 @@ bool zone_right_named(unsigned gfp, const struct machine_context *c, bool killed
 
 /* ---- Marks --------------------------------------------------------------------------------------------------------- */
 
-static bool above(uint32_t free, uint32_t count, uint32_t floor) { return (uint64_t)free + 1 > (uint64_t)floor + count; }
+static bool above(uint32_t free, uint32_t count, uint32_t floor)
+{
+    return (uint64_t)free + 1 > (uint64_t)floor + count;
+}
 
 bool zone_above_min(const struct zone_model *z, enum machine_zone_id zone, enum machine_zone_id selected, uint32_t free,
                     uint32_t count, unsigned rights)

@@ -79,10 +79,10 @@ static void a_machine_short_of_memory(void **state)
     append(OP_DROPPABLE, 0, 0, 0);
     append(OP_DROPPABLE, 1, 0, 1);
     append(OP_DROPPABLE, 2, 0, 3);
-    append(OP_ALLOC_PAGES, 10, GFP_NOWAIT, 0); /* NULL, and kswapd is to wake */
-    append(OP_ALLOC_PAGES, 11, GFP_NOIO, 4);   /* drops the clean one */
-    append(OP_ALLOC_PAGES, 12, GFP_NOIO, 3);   /* may not write out, but kills */
-    append(OP_ALLOC_PAGES, 13, GFP_KERNEL, 4); /* writes out */
+    append(OP_ALLOC_PAGES, 10, GFP_NOWAIT, 0);                  /* NULL, and kswapd is to wake */
+    append(OP_ALLOC_PAGES, 11, GFP_NOIO, 4);                    /* drops the clean one */
+    append(OP_ALLOC_PAGES, 12, GFP_NOIO, 3);                    /* may not write out, but kills */
+    append(OP_ALLOC_PAGES, 13, GFP_KERNEL, 4);                  /* writes out */
     append(OP_ALLOC_PAGES, 14, GFP_KERNEL | GFP_BIT_NOFAIL, 4); /* waits for ever */
     append(OP_KSWAPD, 0, 0, 0);
     append(OP_CHECK, 0, 0, 0);
@@ -140,8 +140,10 @@ static void the_same_program_comes_to_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_programs_hold_on_every_machine), cmocka_unit_test(random_programs_hold_thoroughly),
-        cmocka_unit_test(a_machine_short_of_memory),             cmocka_unit_test(contract_errors_are_asked_for),
+        cmocka_unit_test(random_programs_hold_on_every_machine),
+        cmocka_unit_test(random_programs_hold_thoroughly),
+        cmocka_unit_test(a_machine_short_of_memory),
+        cmocka_unit_test(contract_errors_are_asked_for),
         cmocka_unit_test(the_same_program_comes_to_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
