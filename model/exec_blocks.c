@@ -203,10 +203,10 @@ static bool coherent(struct exec *x, struct kernel_block *b)
 bool kernel_verify(struct exec *x, unsigned slot, enum rule rule)
 {
     const struct kernel_block *b = &x->kernel->blocks[slot];
-    exec_checked(x, RULE_C17);
+    exec_checked(x, RULE_C16);
     uint32_t pfn = frame_by_owner(x, slot, false);
     if (pfn != PFN_NONE)
-        return exec_fail(x, RULE_C17, b->va, "a live block's frames its own until it is freed",
+        return exec_fail(x, RULE_C16, b->va, "a live block's frames its own until it is freed",
                          "frame %u of p%u has another owner", pfn, slot);
     return kernel_verify_prefix(x, b, b->request, rule);
 }

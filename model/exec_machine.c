@@ -262,9 +262,9 @@ static bool judge_gap(struct exec *x)
     const struct machine *m = x->kernel->machine;
     if (x->program->heap.seed % 16 && !x->options.thorough) return true;
     const unsigned char *gap = m->direct + ((size_t)m->lowmem_frames << m->page_shift);
-    exec_checked(x, RULE_B10);
+    exec_checked(x, RULE_C15);
     if (m->gap_bytes && !lender_readable(gap) && !lender_readable(m->vmalloc_start - 1)) return true;
-    return !m->gap_bytes || exec_fail(x, RULE_B10, gap, "the gap behind the direct map inaccessible", "it can be read");
+    return !m->gap_bytes || exec_fail(x, RULE_C15, gap, "the gap behind the direct map inaccessible", "it can be read");
 }
 
 bool kernel_finish(struct exec *x)
