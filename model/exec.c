@@ -291,6 +291,7 @@ static inline bool after_call(struct exec *x, const struct op *op)
 {
     if (x->lender.reports != x->reports_seen) return false_report(x, op);
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10;
+    if (x->kernel && rule == RULE_A8 && op->kind >= OP_KERNEL_FIRST) rule = RULE_C32;
     if (x->kernel && !after_kernel_call(x)) return false;
     if (x->options.thorough) return model_verify_most(x, rule);
     return x->calls % 2 || model_sweep(x, rule);

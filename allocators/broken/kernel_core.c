@@ -70,7 +70,7 @@ static struct page *angry_alloc(void *heap, unsigned gfp, unsigned order)
     struct buddy *b = heap;
     struct page *page = buddy_alloc(b, gfp, order);
     for (uint32_t pfn = 0; !page && pfn < b->machine->lowmem_frames; pfn++)
-        if (b->pages[pfn].state == PAGE_USED) {
+        if (b->pages[pfn].state == PAGE_USED && b->pages[pfn].kind == PAGE_PLAIN) {
             memset(machine_direct(b->machine, pfn), 0, 64);
             break;
         }
