@@ -102,7 +102,10 @@ static struct span *span_for(struct lender *l, size_t bytes)
     bool window = l->geometry.kind == BACKING_PAGES;
     size_t pages = bytes / page_bytes();
     struct span *s = window ? &space->window : pages <= SMALL_PAGES ? &space->small[pages] : &space->large;
-    return span_make(s, bytes, low, window ? PROT_NONE : PROT_READ | PROT_WRITE) ? NULL : s;
+    size_t before = s->bytes;
+    bool made = span_make(s, bytes, low, window ? PROT_NONE : PROT_READ | PROT_WRITE) == 0;
+    l->kept_bytes += s->bytes - before;
+    return made ? s : NULL;
 }
 
 /* ---- Dirt --------------------------------------------------------------------------------------------------------- */

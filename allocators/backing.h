@@ -40,6 +40,7 @@ struct lender {
     uint32_t reports;         /* contract errors that the allocator reported since lender_fresh */
     enum alloc_report report; /* the last of them */
     const void *report_where;
+    uint64_t kept_bytes;        /* of the address space in `spaces`, guards excluded */
     uint64_t mapped_bytes;      /* BACKING_PAGES: bytes that hold pages now */
     int file_fds[LENDER_FILES]; /* memfds behind the files; -1 until first used */
     void *spaces;               /* address space kept for reuse; private to backing.c */

@@ -11,5 +11,6 @@ extern const struct alloc_ops alloc_break;    /* sbrk and brk, and the simplest 
 extern const struct alloc_ops alloc_buddy;    /* pages of a machine: what the kernel families are built on */
 extern const struct alloc_ops alloc_slab;     /* caches on three lists, over pages of a simulated machine */
 extern const struct alloc_ops alloc_kmalloc;  /* size classes of caches, and pages for what is larger */
+extern const struct alloc_ops alloc_vmalloc;  /* every family of a kernel on a machine; malloc is vmalloc */
 
 #endif

@@ -147,6 +147,8 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 
 /* ---- Frames -------------------------------------------------------------------------------------------------------- */
 
+typedef uint64_t lanes __attribute__((vector_size(2 * sizeof(uint64_t)))); /* gcc needs to be told */
+
 static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, size_t bytes)
 {
     const struct machine_geometry *g = &in->geometry;
@@ -155,11 +157,12 @@ static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, 
         memset(frame, g->dirt, bytes);
         return;
     }
+    const uint64_t step = UINT64_C(0xD1342543DE82EF95);
     uint64_t start = (g->seed + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15) ^ (pfn + UINT64_C(1)) << 40;
-    for (size_t i = 0; i < bytes / sizeof start; i++) {
-        uint64_t word = start + i * UINT64_C(0xD1342543DE82EF95);
-        word ^= word >> 29 ^ word << 17;
-        memcpy(frame + i * sizeof word, &word, sizeof word);
+    lanes word = {start, start + step};
+    for (size_t i = 0; i < bytes; i += sizeof word, word += 2 * step) {
+        lanes mixed = word ^ word >> 29 ^ word << 17;
+        memcpy(frame + i, &mixed, sizeof mixed);
     }
 }
 
@@ -172,6 +175,7 @@ unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
 static void change_sides(struct machine *m, enum machine_event_kind kind, uint32_t pfn, uint32_t count, uint32_t gfp)
 {
     struct machine_inside *in = m->inside;
+    if (!count) return;
     if (in->event_count && in->event_count <= MACHINE_EVENTS_MAX) {
         struct machine_event *last = &in->events[in->event_count - 1];
         bool behind = last->a + last->b == pfn, before = pfn + count == last->a;

@@ -177,7 +177,7 @@ int machine_add_table(struct machine *m, const void *va, uint32_t pfn);
 void machine_flush(struct machine *m);
 
 /* A kmap slot: the frame is mapped at pkmap + slot * page_bytes; PFN_NONE unmaps it. Any frame, lowmem too. NULL if
- * and only if the host has no room for another mapping. */
+ * and only if there is no such slot or frame, or the host has no room for another mapping. */
 void *machine_kmap_slot(struct machine *m, unsigned slot, uint32_t pfn);
 
 /* ---- For allocators: what they tell and ask ---------------------------------------------------------------------- */
@@ -249,8 +249,9 @@ struct machine_injection {
 void machine_init(struct machine *m);
 
 /* The machine as after power-on, of this geometry: nothing mapped in window and pkmap, no page tables, no faults, no
- * events, a task's context. The cost follows what was done since the last time, not the size of the machine, unless
- * config or elsewhere change. 0, or errno if and only if the host lacks memory or address space. */
+ * events, a task's context. The cost follows what was left mapped on the last one, not the size of the machine; only the
+ * first machine of a config and place is dearer, as its address space is kept from then on (where there is little of it,
+ * until another config needs it). 0, or errno if and only if the host lacks memory or address space. */
 int machine_fresh(struct machine *m, const struct machine_geometry *geometry, const struct machine_host *host);
 void machine_close(struct machine *m);
 

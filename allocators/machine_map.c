@@ -50,9 +50,14 @@ static void reservation_drop(struct reservation *r)
     *r = (struct reservation){0};
 }
 
-void machine_memory_close(struct machine_inside *in)
+static void reservations_drop(struct machine_inside *in)
 {
     for (unsigned i = 0; i < MACHINE_CONFIGS * PLACES; i++) reservation_drop(&in->reservations[i / PLACES][i % PLACES]);
+}
+
+void machine_memory_close(struct machine_inside *in)
+{
+    reservations_drop(in);
     if (in->oracle) munmap(in->oracle, MEMORY_BYTES);
     if (in->fd >= 0) close(in->fd);
 }
@@ -96,9 +101,8 @@ int machine_place(struct machine *m)
     size_t behind = GAP_BYTES + window_bytes + BEFORE_PKMAP_BYTES + m->pkmap_slots * PAGE_BYTES + PAGE_BYTES;
     size_t bytes = PAGE_BYTES + direct_bytes + behind;
     if (!r->start && !reservation_make(in, r, bytes, direct_bytes)) {
-        /* A small address space: what the other configurations hold is given up, and made again when it is needed. */
-        for (unsigned i = 0; i < MACHINE_CONFIGS * PLACES; i++)
-            if (i / PLACES != in->geometry.config) reservation_drop(&in->reservations[i / PLACES][i % PLACES]);
+        /* A small address space: what the others hold is given up, and made again when it is needed. */
+        reservations_drop(in);
         if (!reservation_make(in, r, bytes, direct_bytes)) return ENOMEM;
     }
     m->page_shift = PAGE_SHIFT;
@@ -120,13 +124,14 @@ static bool show(struct machine_inside *in, void *at, uint32_t pfn, uint32_t cou
                 (off_t)pfn << PAGE_SHIFT) != MAP_FAILED;
 }
 
-/* A host that is out of mappings may refuse to lay another one, but not to protect whole ones. */
+/* A host that is out of mappings refuses to lay another one, even over many: they are given up first. */
 static void hide(struct machine_inside *in, void *at, uint32_t count)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     in->host_calls++;
     if (mmap(at, count * PAGE_BYTES, PROT_NONE, flags, -1, 0) != MAP_FAILED) return;
-    if (mprotect(at, count * PAGE_BYTES, PROT_NONE)) abort(); /* there is no honest way on */
+    if (munmap(at, count * PAGE_BYTES) || mmap(at, count * PAGE_BYTES, PROT_NONE, flags, -1, 0) == MAP_FAILED)
+        abort(); /* memory that cannot be taken away: there is no honest way on */
 }
 
 /* ---- The window ---------------------------------------------------------------------------------------------------------- */
@@ -140,24 +145,54 @@ static bool pages_of(const struct machine *m, const void *va, uint32_t count, ui
     return offset % PAGE_BYTES == 0 && count <= m->inside->window_pages - *page;
 }
 
+/* The part of pages [page, page + count) that one leaf table maps: how many of them, from the first on. */
+static uint32_t in_one_table(uint32_t page, uint32_t count)
+{
+    uint32_t left = TABLE_ENTRIES - page % TABLE_ENTRIES;
+    return count < left ? count : left;
+}
+
 static bool can_map(const struct machine *m, uint32_t page, const uint32_t *pfns, uint32_t count)
 {
     const struct machine_inside *in = m->inside;
-    for (uint32_t i = 0; i < count; i++)
-        if (pfns[i] >= m->frames || in->entries[page + i] || !in->tables[(page + i) / TABLE_ENTRIES].pfn) return false;
-    return true;
+    uint32_t mapped = 0, wrong = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        mapped |= in->entries[page + i];
+        wrong |= pfns[i] >= m->frames;
+    }
+    for (uint32_t i = 0; i < count; i += in_one_table(page + i, count - i))
+        wrong |= !in->tables[(page + i) / TABLE_ENTRIES].pfn;
+    return !mapped && !wrong;
 }
 
-static void set_entry(struct machine_inside *in, uint32_t page, uint32_t pfn)
+static void set_entries(struct machine_inside *in, uint32_t page, const uint32_t *pfns, uint32_t count)
 {
-    struct leaf_table *t = &in->tables[page / TABLE_ENTRIES];
-    uint16_t entry = (uint16_t)(page % TABLE_ENTRIES);
-    in->entries[page] = pfn + 1;
-    if (t->first == t->last) t->first = t->last = entry;
-    if (entry < t->first) t->first = entry;
-    if (entry >= t->last) t->last = (uint16_t)(entry + 1);
-    t->used++;
-    in->mapped++;
+    for (uint32_t i = 0, part; i < count; i += part) {
+        struct leaf_table *t = &in->tables[(page + i) / TABLE_ENTRIES];
+        uint32_t first = (page + i) % TABLE_ENTRIES, last = first + (part = in_one_table(page + i, count - i));
+        if (t->first == t->last) t->first = t->last = (uint16_t)first;
+        if (first < t->first) t->first = (uint16_t)first;
+        if (last > t->last) t->last = (uint16_t)last;
+        t->used = (uint16_t)(t->used + part);
+    }
+    for (uint32_t i = 0; i < count; i++) in->entries[page + i] = pfns[i] + 1;
+    in->mapped += count;
+}
+
+/* Returns how many of them were set. */
+static uint32_t clear_entries(struct machine_inside *in, uint32_t page, uint32_t count)
+{
+    uint32_t mapped = in->mapped;
+    for (uint32_t i = 0, part; i < count; i += part) {
+        uint32_t *entries = &in->entries[page + i], set = 0;
+        part = in_one_table(page + i, count - i);
+        for (uint32_t k = 0; k < part; k++) set += entries[k] != 0;
+        if (!set) continue;
+        memset(entries, 0, part * sizeof *entries);
+        in->tables[(page + i) / TABLE_ENTRIES].used -= (uint16_t)set;
+        in->mapped -= set;
+    }
+    return mapped - in->mapped;
 }
 
 int machine_map(struct machine *m, void *va, const uint32_t *pfns, uint32_t count)
@@ -173,7 +208,7 @@ int machine_map(struct machine *m, void *va, const uint32_t *pfns, uint32_t coun
         hide(in, at, first + run); /* what a refused call leaves behind is not relied on */
         return ENOMEM;
     }
-    for (uint32_t i = 0; i < count; i++) set_entry(in, page + i, pfns[i]);
+    set_entries(in, page, pfns, count);
     machine_event(m, EVENT_MAP, page, count, 0);
     return 0;
 }
@@ -183,14 +218,7 @@ int machine_unmap(struct machine *m, void *va, uint32_t count)
     struct machine_inside *in = m->inside;
     uint32_t page;
     if (!pages_of(m, va, count, &page)) return EINVAL;
-    uint32_t mapped = in->mapped;
-    for (uint32_t i = page; i < page + count; i++) {
-        if (!in->entries[i]) continue;
-        in->entries[i] = 0;
-        in->tables[i / TABLE_ENTRIES].used--;
-        in->mapped--;
-    }
-    if (in->mapped != mapped) hide(in, va, count);
+    if (clear_entries(in, page, count)) hide(in, va, count);
     machine_event(m, EVENT_UNMAP, page, count, 0);
     return 0;
 }

@@ -4,14 +4,19 @@
  * Measured on the heaps that the generator picks and with each heap made 8 KiB, as most of them are. The share of the
  * operations that were granted or freed a block is given beside it, since a refusal is quicker judged than a grant.
  *
- * The raw yardstick is a bare loop over the same programs, measured in turns with them: on a fresh heap each, it makes
- * the malloc, calloc, realloc and free calls whose sizes are plain numbers, and looks at nothing but NULL.
+ * The yardsticks are bare loops over the same programs, measured in turns with them: on a fresh heap each, they make once
+ * the malloc, calloc, realloc and free calls whose sizes are plain numbers, and look at nothing but NULL. The first makes the
+ * calls and no more. The second also writes each block once and reads it back once, and frees at the end what is left,
+ * which counts as no call, here as in the driver. The third also marks and unmarks the block in a shadow, and makes the
+ * programs while the clock runs. All that the driver finds out besides has to fit between the third and the driver.
  */
 #include "bench.h"
 
 #include "backing.h"
 #include "exec.h"
 #include "generator.h"
+#include "payload.h"
+#include "shadow.h"
 #include "target.h"
 
 #include <string.h>
@@ -23,54 +28,107 @@ static struct target target;
 static struct exec_counters counters;
 static struct program program;
 
+enum yardstick { CALLS, CONTENTS, OWNERS };
+
 struct speed {
     double operations, granted, generating; /* millions a second; share of the operations; share of the time */
-    double raw;                             /* calls of the yardstick, millions a second */
+    double raw[OWNERS + 1];                 /* calls of the yardsticks, millions a second */
 };
 
-/* ---- The yardstick ------------------------------------------------------------------------------------------------- */
+/* ---- The yardsticks ------------------------------------------------------------------------------------------------ */
 
 static struct lender lender;
+static struct shadow shadow;
 static void *heap, *blocks[PROGRAM_SLOTS];
+static size_t sizes[PROGRAM_SLOTS];
+static unsigned slot_end;   /* no slot from here on was used in this program */
+static uint32_t steps_left; /* of PROGRAM_STEPS_MAX */
+
+static void got(enum yardstick y, unsigned slot, void *p, size_t size)
+{
+    blocks[slot] = p;
+    sizes[slot] = size;
+    if (slot >= slot_end) slot_end = slot + 1;
+    if (!p || y == CALLS) return;
+    payload_fill_block(p, size, slot);
+    if (y == OWNERS && !shadow_insert(&shadow, (uintptr_t)p, size ? size : 1)) abort();
+}
+
+/* Before the call that may take the block away. */
+static void *giving(enum yardstick y, unsigned slot)
+{
+    void *p = blocks[slot];
+    size_t size = sizes[slot];
+    if (!p || y == CALLS) return p;
+    if (payload_verify_block(p, size, slot) != size) abort();
+    if (y == OWNERS) shadow_remove(&shadow, (uintptr_t)p, size ? size : 1);
+    return p;
+}
 
 /* One line of a program; returns how many calls were made. */
-static uint64_t raw_line(const struct alloc_ops *ops, const struct op *op)
+static uint64_t raw_line(enum yardstick y, const struct alloc_ops *ops, const struct op *op)
 {
     uint64_t made = 0;
     unsigned slot = op->slot;
     size_t a = (size_t)op->a, b = (size_t)op->b;
     if (op->a_kind != SIZE_LITERAL || op->b_kind != SIZE_LITERAL) return 0;
-    for (unsigned i = 0; i < op->count;
-         i++, slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS, a += (size_t)op_step(op)) {
-        void **p = &blocks[slot], *moved;
-        if (op->kind == OP_MALLOC && !*p) *p = ops->malloc(heap, a);
-        else if (op->kind == OP_CALLOC && !*p) *p = ops->calloc(heap, a, b);
-        else if (op->kind == OP_REALLOC && a) *p = (moved = ops->realloc(heap, *p, a)) ? moved : *p;
-        else if (op->kind == OP_FREE && *p) ops->free(heap, *p), *p = NULL;
-        else continue;
+    for (unsigned i = 0; i < op->count && steps_left;
+         i++, steps_left--, slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS, a += (size_t)op_step(op)) {
+        void *p = blocks[slot], *moved;
+        if (op->kind == OP_MALLOC && !p) {
+            got(y, slot, ops->malloc(heap, a), a);
+        } else if (op->kind == OP_CALLOC && !p) {
+            got(y, slot, ops->calloc(heap, a, b), a * b);
+        } else if (op->kind == OP_REALLOC && a) {
+            moved = ops->realloc(heap, giving(y, slot), a);
+            got(y, slot, moved ? moved : p, moved ? a : sizes[slot]);
+        } else if (op->kind == OP_FREE && p) {
+            ops->free(heap, giving(y, slot));
+            blocks[slot] = NULL;
+        } else {
+            continue;
+        }
         made++;
     }
     return made;
 }
 
-static double raw(uint64_t seed, bool force)
+static uint64_t raw_program(enum yardstick y, const struct program *p, bool force)
+{
+    const struct alloc_ops *ops = target.ops;
+    struct lender_geometry lend = {.kind = target.contract.backing, .size = force ? HEAP_SIZE_DEFAULT : p->heap.size};
+    uint64_t calls = 0;
+    memset(heap, 0, ops->state_size);
+    if (lender_fresh(&lender, &lend)) abort();
+    if (ops->init(heap, &lender.face)) return 0;
+    steps_left = PROGRAM_STEPS_MAX;
+    for (uint32_t i = 0; i < p->op_count; i++) {
+        const struct op *op = &p->ops[i];
+        uint32_t body = op->kind == OP_REPEAT ? (uint32_t)(op->a < i ? op->a : i) : 0;
+        if (op->kind != OP_REPEAT) calls += raw_line(y, ops, op);
+        for (uint64_t times = op->b; body && times && steps_left; times--)
+            for (uint32_t j = i - body; j < i; j++) calls += raw_line(y, ops, &p->ops[j]);
+    }
+    for (unsigned slot = 0; y != CALLS && slot < slot_end; slot++)
+        if (blocks[slot]) ops->free(heap, giving(y, slot));
+    ops->fini(heap);
+    return calls;
+}
+
+static double raw(enum yardstick y, uint64_t seed, bool force)
 {
     struct generator g;
     uint64_t calls = 0;
     double seconds = 0;
     generator_init(&g, &target, seed);
     for (unsigned i = 0; i < PROGRAMS; i++) {
+        double making = bench_seconds();
         generator_program(&g, i, &program);
-        struct lender_geometry lend = {.kind = target.contract.backing,
-                                       .size = force ? HEAP_SIZE_DEFAULT : program.heap.size};
         double start = bench_seconds();
-        memset(heap, 0, target.ops->state_size);
-        if (lender_fresh(&lender, &lend)) abort();
-        if (target.ops->init(heap, &lender.face)) continue;
-        for (unsigned j = 0; j < program.op_count; j++) calls += raw_line(target.ops, &program.ops[j]);
-        target.ops->fini(heap);
-        seconds += bench_seconds() - start;
+        calls += raw_program(y, &program, force);
+        seconds += bench_seconds() - (y == OWNERS ? making : start);
         memset(blocks, 0, sizeof blocks);
+        slot_end = 0;
     }
     return (double)calls / seconds / 1e6;
 }
@@ -99,26 +157,31 @@ static struct speed drive(struct exec *x, uint64_t seed, bool force)
     for (unsigned i = 0; i < PROGRAMS; i++) generator_program(&g, i, &program);
     double generating = bench_seconds() - start;
     return (struct speed){(double)counters.operations / whole / 1e6,
-                          (double)(counters.checked[RULE_C14] + counters.checked[RULE_A11]) /
+                          (double)(counters.checked[RULE_C14] + counters.checked[RULE_A12]) /
                               (double)counters.operations,
-                          generating / whole, raw(seed, force)};
+                          generating / whole,
+                          {raw(CALLS, seed, force), raw(CONTENTS, seed, force), raw(OWNERS, seed, force)}};
 }
 
 static void measure(struct exec *x, const char *heaps, bool force)
 {
-    double speeds[SEEDS], granted[SEEDS], generating[SEEDS], raws[SEEDS], ratios[SEEDS];
+    double speeds[SEEDS], granted[SEEDS], generating[SEEDS], raws[OWNERS + 1][SEEDS], ratios[SEEDS];
+    static const char *const yardsticks[] = {[CALLS] = "  raw, millions of the same programs' calls",
+                                             [CONTENTS] = "  ... with contents written and verified once",
+                                             [OWNERS] = "  ... and owners marked, and the programs made"};
     char what[80];
     for (unsigned i = 0; i < SEEDS; i++) {
         struct speed s = drive(x, 1 + i, force);
         speeds[i] = s.operations;
         granted[i] = s.granted * 100;
         generating[i] = s.generating * 100;
-        raws[i] = s.raw;
-        ratios[i] = s.raw / s.operations;
+        for (unsigned y = CALLS; y <= OWNERS; y++) raws[y][i] = s.raw[y];
+        ratios[i] = s.raw[CALLS] / s.operations;
     }
     snprintf(what, sizeof what, "driver, %s: millions of checked operations", heaps);
     bench_row(what, bench_median(speeds, SEEDS), "/s", BENCH_AT_LEAST, force ? 20 : 0);
-    bench_row("  raw, millions of the same programs' calls", bench_median(raws, SEEDS), "/s", BENCH_AT_LEAST, 0);
+    for (unsigned y = CALLS; y <= OWNERS; y++)
+        bench_row(yardsticks[y], bench_median(raws[y], SEEDS), "/s", BENCH_AT_LEAST, 0);
     bench_row("  one operation, checked / raw", bench_median(ratios, SEEDS), "times", BENCH_AT_MOST, 0);
     bench_row("  of the operations, blocks granted and freed", bench_median(granted, SEEDS), "%", BENCH_AT_LEAST, 0);
     bench_row("  time spent on making the programs", bench_median(generating, SEEDS), "%", BENCH_AT_LEAST, 0);
@@ -132,12 +195,14 @@ int main(void)
     struct exec *x = exec_open(&options);
     heap = calloc(1, target.ops->state_size + 1);
     if (!x || !heap) return 2;
+    if (!shadow_open(&shadow, 16)) return 2;
     lender_init(&lender);
     drive(x, 0, true);
     measure(x, "8 KiB", true);
     measure(x, "heaps as generated", false);
     exec_close(x);
     lender_close(&lender);
+    shadow_close(&shadow);
     free(heap);
     return 0;
 }

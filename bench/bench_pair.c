@@ -86,8 +86,8 @@ static double raw(const struct alloc_ops *ops, struct lender *lender, void *heap
 }
 
 /* The four checks of a pair by themselves: the model's own functions around the two calls, without a program that says
- * which they are. Alignment, usable size and overlap are model_granted's; contents are written and verified whole. */
-static void judged_malloc(struct exec *x, struct call c)
+ * which they are, inlined as in exec. Alignment, usable size and overlap are model_granted's; contents are written and verified whole. */
+EXEC_HOT static void judged_malloc(struct exec *x, struct call c)
 {
     static const struct op op = {.kind = OP_MALLOC, .count = 1};
     const struct request r = {.op = &op,
@@ -102,7 +102,7 @@ static void judged_malloc(struct exec *x, struct call c)
     model_write(x, c.slot);
 }
 
-static void judged_free(struct exec *x, unsigned slot)
+EXEC_HOT static void judged_free(struct exec *x, unsigned slot)
 {
     void *p = (void *)x->model.blocks[slot].base;
     if (!model_verify(x, slot, RULE_C10)) abort();

@@ -18,8 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WALL_FACTOR 20.0  /* a call that sleeps is given so much longer than one that computes */
-#define LOOK_SECONDS 0.02 /* how often the running program is looked at */
+#define WALL_FACTOR 20.0    /* a call that sleeps is given so much longer than one that computes */
+#define LOOK_SECONDS 0.005  /* how often the running program is looked at */
+#define ALONE_SECONDS 0.001 /* ... if it runs alone: so that it passes a limit nearly where it did before */
+#define MEMORY_MAX (UINT64_C(1) << 30)
+#define BESIDE_LENT_MAX (UINT64_C(16) << 20) /* of an allocator that is lent its memory */
 
 static double now(clockid_t clock)
 {
@@ -125,6 +128,7 @@ static int command(struct child *c, char word)
     struct journal *j = c->journal;
     if (start(c)) return -1;
     j->signal_number = 0;
+    j->loop_period = 0;
     j->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
     j->state = JOURNAL_RUNNING;
     c->watched = 0;
@@ -144,18 +148,35 @@ static double cpu_of(pid_t pid)
     return clock_getcpuclockid(pid, &clock) ? 0 : now(clock);
 }
 
-static uint64_t resident_bytes(pid_t pid)
+struct process_memory memory_of(pid_t pid)
 {
     char path[64], text[128];
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
+    if (fd < 0) return (struct process_memory){0};
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
-    if (n <= 0) return 0;
-    text[n] = '\0';
-    char *second = strchr(text, ' ');
-    return second ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    text[n > 0 ? n : 0] = '\0';
+    /* Pages: the size, what of it is resident, and what of that belongs to files. */
+    char *at = text;
+    uint64_t pages[3];
+    for (unsigned i = 0; i < 3; i++) pages[i] = strtoull(at, &at, 10);
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    return (struct process_memory){.resident = pages[1] * page, .anonymous = (pages[1] - pages[2]) * page};
+}
+
+/* Whether the child has taken too much. Memory of ours is explained, used or not; as it changes from program to program,
+ * it explains only what was seen during the same one. */
+static bool outgrown(const struct child *c)
+{
+    const struct journal *j = c->journal;
+    uint64_t program = j->started;
+    struct process_memory m = memory_of(c->pid);
+    uint64_t explained = j->first_bytes + j->position.own_bytes + BESIDE_LENT_MAX;
+    if (c->limits.memory_bytes) return m.resident > c->limits.memory_bytes;
+    if (m.resident > MEMORY_MAX) return true;
+    if (c->target.contract.backing == BACKING_HOST || j->started != program) return false;
+    return m.anonymous > explained;
 }
 
 /* A verdict that the child could not give itself: the journal knows where it stood. */
@@ -175,6 +196,12 @@ static void autopsy(struct child *c, int status, struct child_result *r)
 {
     char seen[128];
     struct journal *j = c->journal;
+    if (j->loop_period) {
+        snprintf(seen, sizeof seen, "a loop that repeats its state every %u instructions, for ever,", j->loop_period);
+        posthumous(c, RULE_HANG, r, seen);
+        r->proven = true;
+        return;
+    }
     if (j->error[0] || (j->started == 0 && WIFEXITED(status))) {
         r->verdict = (struct verdict){.kind = VERDICT_ERROR};
         snprintf(r->verdict.seen, sizeof r->verdict.seen, "%.150s",
@@ -216,14 +243,14 @@ static bool overdue(struct child *c, struct child_result *r)
 {
     struct journal *j = c->journal;
     double wall = now(CLOCK_MONOTONIC), cpu = cpu_of(c->pid);
-    uint64_t started = j->started, beat = started << 32 ^ j->position.calls;
+    uint64_t started = j->started, beat = journal_beat(j);
     if (beat != c->watched || c->cpu_then < 0) {
         c->watched = beat;
         c->cpu_then = cpu;
         c->wall_then = wall;
     }
     bool hung = cpu - c->cpu_then > c->limits.timeout || wall - c->wall_then > WALL_FACTOR * c->limits.timeout;
-    bool runaway = c->limits.memory_bytes && resident_bytes(c->pid) > c->limits.memory_bytes;
+    bool runaway = started && outgrown(c);
     /* A child that has not begun yet is loading: that may take long on a busy machine, but not for ever. */
     if ((!hung && !runaway) || (started == 0 && wall - c->wall_then < 60)) return false;
     child_kill(c);
@@ -277,7 +304,7 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
         j->trace.heap_size = 0;
         j->trace.fault_offset = OFFSET_NONE;
         if (command(c, WORKER_RUN) == 0) {
-            while (!child_wait(c, 3600, r)) continue;
+            while (!child_wait(c, ALONE_SECONDS, r)) continue;
             return;
         }
     }

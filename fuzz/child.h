@@ -46,19 +46,26 @@ struct journal {
     struct exec_counters counters;
     struct verdict verdict;
     bool thorough;
-    int signal_number; /* of a fault that the child saw itself, else 0 */
-    char error[256];   /* why the child could not begin; empty if it could */
+    int signal_number;    /* of a fault that the child saw itself, else 0 */
+    uint32_t loop_period; /* instructions: the call has been proven to repeat itself for ever (loop_proof.h); else 0 */
+    volatile uint64_t first_bytes; /* anonymous memory of the child when this work began */
+    char error[256];               /* why the child could not begin; empty if it could */
     struct campaign_orders campaign;
     struct program program;
     struct trace trace;
 };
 
+/* What has been started, programs and calls: a call goes on for as long as this stays the same. */
+static inline uint64_t journal_beat(const struct journal *j) { return j->started << 32 ^ j->position.calls; }
+
 /* ---- Children ------------------------------------------------------------------------------------------------------ */
 
 struct child_limits {
-    double timeout;        /* CPU seconds for one call, and twenty times that of wall time */
-    uint64_t memory_bytes; /* resident */
-    uint64_t request_max;  /* exec's */
+    double timeout; /* CPU seconds for one call, and twenty times that of wall time */
+    /* Resident bytes. 0, the default: 1 GiB, and where the heap's memory is lent, 16 MiB beside what the harness has
+     * lent and uses itself. */
+    uint64_t memory_bytes;
+    uint64_t request_max; /* exec's */
 };
 
 struct child {
@@ -83,6 +90,7 @@ void child_kill(struct child *c);
 struct child_result {
     struct verdict verdict;
     int signal_number, exit_status; /* for CRASH, ABORT; for EXIT */
+    bool proven;                    /* for HANG: it was not waited for */
 };
 
 /* Runs one program, in a new process if none is running. The result's verdict is ERROR if the child could not be
@@ -94,6 +102,13 @@ int child_begin_campaign(struct child *c);
 
 /* Waits for at most `seconds` for something to happen. True if the work has ended, with *result filled. */
 bool child_wait(struct child *c, double seconds, struct child_result *result);
+
+struct process_memory {
+    uint64_t resident, anonymous; /* bytes; 0 if they cannot be had */
+};
+
+/* Of a process of ours. */
+struct process_memory memory_of(pid_t pid);
 
 /* The worker's main, in a process that preload_exec started with these arguments: "__worker" JOURNAL_FD SOCKET_FD. */
 #define WORKER_WORD "__worker"

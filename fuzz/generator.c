@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define COUNTED_EVERY 256u
+#define COUNTED_EVERY 4096u
 #define COUNTED_FIRST 40u
 
 /* splitmix64 (G. Steele, D. Lea, C. Flood, OOPSLA 2014): any start is a good one, so programs are independent. */
@@ -105,8 +105,9 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
         bytes[6] = (unsigned char)((bytes[6] & 0xf0) | machine_nibble(g, bytes[6] & 15));
         return length;
     }
-    /* The course that counts a free's instructions is rare, because each costs a trap, and needs a heap of some size: it
-     * comes at fixed places, the first of them early. */
+    /* The course that counts a free's instructions needs a heap of some size and nothing of the program. Each instruction
+     * costs a trap, so a course as much as twenty programs: it comes at fixed places only, the first of them early. */
+    if (bytes[9] == 0xff) bytes[9] = 0;
     if (!g->host && index % COUNTED_EVERY == COUNTED_FIRST) {
         bytes[6] &= 0xf0;
         bytes[9] = 0xff;

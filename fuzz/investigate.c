@@ -8,7 +8,8 @@
 
 #define TRIES_OWN_HEAP 3000u   /* candidates where a heap is made afresh in microseconds, */
 #define TRIES_OWN_PROCESS 400u /* where it takes a process, */
-#define TRIES_SLOW 20u         /* and where each failing one runs into a limit */
+#define TRIES_SLOW 20u         /* and where each failing one runs into a limit, */
+#define TRIES_SOON 40u         /* be it one that is soon reached */
 #define REPEATS 5u
 
 struct judge {
@@ -33,12 +34,18 @@ static bool run(struct judge *j, const struct program *p, bool thorough)
     return j->last.verdict.kind == VERDICT_FAIL;
 }
 
+static bool alike(const struct judge *j, const struct program *p)
+{
+    const struct verdict *v = &j->last.verdict;
+    return v->kind == VERDICT_FAIL && v->rule == j->rule && kind_of(p, v) == j->kind;
+}
+
 static bool fails_alike(void *context, const struct program *p, struct verdict *verdict)
 {
     struct judge *j = context;
-    if (!run(j, p, j->thorough)) return false;
+    run(j, p, j->thorough);
     *verdict = j->last.verdict;
-    return j->last.verdict.rule == j->rule && kind_of(p, verdict) == j->kind;
+    return alike(j, p);
 }
 
 static bool judge_open(struct judge *j, const struct target *target, const struct child_limits *limits, char *error,
@@ -61,20 +68,27 @@ static bool shows_itself(struct judge *j, struct finding *f)
     return true;
 }
 
+static bool limits_hit(enum rule rule) { return rule == RULE_HANG || rule == RULE_RUNAWAY; }
+
+/* How many candidates are worth their time, after a run that broke the rule. */
+static unsigned tries_for(const struct judge *j, enum rule rule)
+{
+    bool lent = !j->own_process && !j->child.limits.memory_bytes; /* what is taken beside it is soon too much */
+    if (j->last.proven || (rule == RULE_RUNAWAY && lent)) return TRIES_SOON;
+    if (limits_hit(rule) || rule == RULE_A24) return TRIES_SLOW; /* A24 traps the instructions one by one */
+    return j->own_process ? TRIES_OWN_PROCESS : TRIES_OWN_HEAP;
+}
+
 static void shrink(struct judge *j, struct finding *f, const struct child_limits *limits, const bool *stop)
 {
-    bool limits_hit = f->verdict.rule == RULE_HANG || f->verdict.rule == RULE_RUNAWAY;
-    bool slow = limits_hit || f->verdict.rule == RULE_A24; /* whose instructions are trapped one by one */
     struct minimiser m = {.fails = fails_alike,
                           .context = j,
                           .trace = &j->child.journal->trace,
                           .stop = stop,
-                          .tries_max = slow             ? TRIES_SLOW
-                                       : j->own_process ? TRIES_OWN_PROCESS
-                                                        : TRIES_OWN_HEAP};
+                          .tries_max = tries_for(j, f->verdict.rule)};
     j->rule = f->verdict.rule;
     j->kind = kind_of(&f->program, &f->verdict);
-    if (!limits_hit) {
+    if (!limits_hit(f->verdict.rule)) {
         minimise(&m, &f->program, &f->verdict);
     } else {
         /* Candidates get a small part of the limits, so what is left may be slow and not endless: then the original stays. */
@@ -85,31 +99,42 @@ static void shrink(struct judge *j, struct finding *f, const struct child_limits
         j->child.limits.memory_bytes = limits->memory_bytes / 8;
         minimise(&m, &f->program, &f->verdict);
         j->child.limits = *limits;
+        child_kill(&j->child);
         if (!fails_alike(j, &f->program, &now)) {
             f->program = original;
             f->verdict = verdict;
+            run(j, &f->program, j->thorough);
             return;
         }
     }
     f->minimised = !stop || !*stop;
 }
 
+/* Counts the last run; true if the program failed alike in it, which is then the run to show. */
+static bool note(struct judge *j, struct finding *f)
+{
+    f->repeats++;
+    if (!alike(j, &f->program)) return false;
+    f->repeated++;
+    f->verdict = j->last.verdict;
+    f->trace = j->child.journal->trace;
+    f->signal_number = j->last.signal_number;
+    f->exit_status = j->last.exit_status;
+    return true;
+}
+
 /* Runs the final program a few times in fresh processes: how often it fails alike, and the trace to show. */
 static void repeat(struct judge *j, struct finding *f)
 {
-    for (f->repeats = f->repeated = 0; f->repeats < REPEATS; f->repeats++) {
-        struct verdict v;
+    f->repeats = f->repeated = 0;
+    if (limits_hit(f->verdict.rule)) { /* it has just had all that the limits give: once is enough */
+        note(j, f);
+        return;
+    }
+    while (f->repeats < REPEATS) {
         child_kill(&j->child);
-        if (!fails_alike(j, &f->program, &v)) continue;
-        f->repeated++;
-        f->verdict = v;
-        f->trace = j->child.journal->trace;
-        f->signal_number = j->last.signal_number;
-        f->exit_status = j->last.exit_status;
-        if (v.rule == RULE_HANG || v.rule == RULE_RUNAWAY || v.rule == RULE_A24) {
-            f->repeats++;
-            break; /* each takes its whole limit, or traps every instruction */
-        }
+        run(j, &f->program, j->thorough);
+        if (note(j, f) && f->verdict.rule == RULE_A24) return; /* whose every instruction is trapped */
     }
 }
 

@@ -37,7 +37,7 @@ struct options {
     const char *prefix;  /* NULL: none given */
     const char *profile; /* NULL: none given */
     uint64_t max_size;   /* largest request that is filled, bytes */
-    uint64_t memory;     /* what one worker may use before it counts as a runaway, bytes */
+    uint64_t memory;     /* what one worker may use before it counts as a runaway, bytes; 0: child.h's default */
     double timeout;      /* CPU seconds for one call */
     const char *out;     /* directory for findings */
     const char *output;  /* file to write; NULL: none given */

@@ -23,9 +23,9 @@
 
 #define BUILTINS_MAX 256u
 
-static const struct canary *const canary_lists[] = {broken_frames, broken_breaks, broken_maps,  broken_heap,
-                                                    broken_kin,    broken_pages,  broken_zones, broken_core,
-                                                    broken_slab,   broken_kmalloc};
+static const struct canary *const canary_lists[] = {broken_frames, broken_breaks,  broken_maps,    broken_heap,
+                                                    broken_kin,    broken_pages,   broken_zones,   broken_core,
+                                                    broken_slab,   broken_kmalloc, broken_vmalloc, broken_mempool};
 
 /* Built once; a canary's record is made of its base's, so it cannot be a constant. */
 static struct builtins {
@@ -55,8 +55,8 @@ static void add_canary(const struct canary *canary)
 const struct alloc_ops *const *target_builtins(void)
 {
     if (builtins.count) return builtins.list;
-    const struct alloc_ops *const references[] = {&alloc_freelist, &alloc_stack, &alloc_region, &alloc_break,
-                                                  &alloc_buddy,    &alloc_slab,  &alloc_kmalloc};
+    const struct alloc_ops *const references[] = {&alloc_freelist, &alloc_stack, &alloc_region,  &alloc_break,
+                                                  &alloc_buddy,    &alloc_slab,  &alloc_kmalloc, &alloc_vmalloc};
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++)
         builtins.list[builtins.count++] = references[i];
     if (foreign_libc(&builtins.libc) == FOREIGN_OK) builtins.list[builtins.count++] = &builtins.libc.ops;

@@ -1,6 +1,7 @@
 /* verb_list.c: assay list: what is built in. */
 #include "broken/broken.h"
 #include "canaries.h"
+#include "kernel.h"
 #include "verbs.h"
 
 #include <stdio.h>
@@ -42,7 +43,7 @@ static void print_words(const char *label, const char *const *words, unsigned co
 
 static void describe(const struct alloc_ops *a)
 {
-    static const char *const kinds[] = {"a region", "a break", "pages", "the host", "a machine"};
+    static const char *const kinds[] = {"a region", "a break", "pages", "the host", "a simulated machine"};
     const char *words[40];
     unsigned n = 0;
     printf("%s: %s\n", a->name, a->summary);
@@ -73,6 +74,15 @@ static void describe(const struct alloc_ops *a)
 #undef OFFER
     print_words("offers", words, n);
     n = 0;
+    if (a->kernel) {
+        if (a->kernel->alloc_pages) words[n++] = "pages";
+        if (a->kernel->cache_create) words[n++] = "caches";
+        if (a->kernel->kmalloc) words[n++] = "kmalloc";
+        if (a->kernel->vmalloc) words[n++] = "vmalloc";
+        if (a->kernel->mempool_create) words[n++] = "pools";
+        print_words("kernel", words, n);
+        n = 0;
+    }
     for (unsigned i = 0; i < sizeof promises / sizeof *promises; i++)
         if (a->contract.promises & promises[i].bit) words[n++] = promises[i].word;
     if (n) print_words("promises", words, n);

@@ -1,6 +1,9 @@
 /* worker.c: worker.h is the manual. */
 #include "worker.h"
 
+#include "loop_proof.h"
+
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,10 +12,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FAULT_STACK ((size_t)64 << 10)
+#define TICK_MICROSECONDS 4000 /* user time; the kernel may have coarser ticks */
+#define TICK_INSTRUCTIONS 128u /* looked at for each tick of a call, in less time than that */
 
 /* For the fault handler, which is given nothing else. One process is one worker. */
 static struct {
@@ -60,6 +66,40 @@ static void watch_faults(void)
     for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++) sigaction(faults[i], &act, NULL);
 }
 
+/* A call that has not returned since the last tick may never do so: it is looked into now, and again, further, whenever
+ * it has taken twice as long. The timeout is for what cannot be proven. */
+static void on_tick(int number, siginfo_t *info, void *context)
+{
+    static uint64_t watched;
+    static uint32_t ticks;
+    struct journal *j = self.journal;
+    uint64_t beat = journal_beat(j);
+    int error = errno;
+    (void)number;
+    (void)info;
+    ticks = self.running && beat == watched ? ticks + 1 : 0;
+    watched = beat;
+    if (!ticks || ticks & (ticks - 1)) return;
+    uint32_t most = ticks < LOOP_PROOF_INSTRUCTIONS_MAX / TICK_INSTRUCTIONS ? ticks * TICK_INSTRUCTIONS
+                                                                            : LOOP_PROOF_INSTRUCTIONS_MAX;
+    uint32_t period = loop_proof(context, most);
+    errno = error;
+    if (!period) return;
+    j->loop_period = period;
+    exec_after_fault(self.running, NULL);
+    _exit(0);
+}
+
+/* A library may wait for signals and threads of its own, and has the timeout alone. */
+static void watch_loops(void)
+{
+    const struct itimerval tick = {{.tv_usec = TICK_MICROSECONDS}, {.tv_usec = TICK_MICROSECONDS}};
+    struct sigaction act = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    if (self.journal->target.contract.backing == BACKING_HOST || !loop_proof_open()) return;
+    sigaction(SIGVTALRM, &act, NULL);
+    setitimer(ITIMER_VIRTUAL, &tick, NULL);
+}
+
 /* What the allocator prints is no part of our output; ASSAY_CHILD_STDERR in the environment lets its complaints, and a
  * sanitizer's, through. */
 static void silence(void)
@@ -103,6 +143,7 @@ static void run_one(void)
         return;
     }
     self.running = *x;
+    j->first_bytes = memory_of(getpid()).anonymous;
     j->started++;
     exec_run(*x, &j->program, &j->verdict);
     self.running = NULL;
@@ -138,6 +179,7 @@ static void run_campaign(void)
     }
     self.running = x;
     generator_init(&g, &j->target, o->seed);
+    j->first_bytes = memory_of(getpid()).anonymous;
     for (uint64_t window = 0; window <= o->last_window; window++) {
         if (!run_window(x, &g, window)) break;
         o->kept[window % WINDOWS_KEPT] = j->counters;
@@ -161,6 +203,7 @@ int worker_main(struct journal *j, int socket)
     if (target_open(&j->target, j->error, sizeof j->error)) return 0;
     silence();
     watch_faults();
+    watch_loops();
     while (recv(socket, &word, 1, 0) == 1) {
         if (word == WORKER_CAMPAIGN) run_campaign();
         else run_one();

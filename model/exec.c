@@ -26,6 +26,18 @@ void exec_release(void *p, size_t bytes)
     if (p) munmap(p, bytes);
 }
 
+static size_t state_bytes(const struct exec *x) { return x->ops->state_size ? x->ops->state_size : 1; }
+
+/* Frees a heap's state. What rests on a machine that has been fresh since is reset before it is taken down. */
+static void heap_close(struct exec *x, struct exec_heap *h, enum machine_config config, bool elsewhere)
+{
+    const struct lender_geometry rested = {.kind = BACKING_MACHINE, .machine = config, .elsewhere = elsewhere};
+    if (h->ready && h != x->home)
+        h->ready = !lender_fresh(&x->lender, &rested) && h->base == x->lender.face.base && !x->ops->reset(h->state);
+    if (h->ready) x->ops->fini(h->state);
+    exec_release(h->state, state_bytes(x));
+}
+
 struct exec *exec_open(const struct exec_options *options)
 {
     static struct exec_position nowhere;
@@ -37,7 +49,8 @@ struct exec *exec_open(const struct exec_options *options)
     if (!x->options.request_max) x->options.request_max = REQUEST_MAX_DEFAULT;
     if (!x->options.position) x->options.position = &nowhere;
     lender_init(&x->lender);
-    x->heap = exec_memory(x->ops->state_size ? x->ops->state_size : 1);
+    x->home = &x->heaps[0][0];
+    x->heap = x->home->state = exec_memory(state_bytes(x));
     x->history = exec_memory(PROGRAM_STEPS_MAX * sizeof *x->history);
     bool frames = x->options.contract.promises & PROMISE_FRAMES;
     if (frames) x->frames = exec_memory(sizeof *x->frames);
@@ -50,10 +63,11 @@ struct exec *exec_open(const struct exec_options *options)
 
 void exec_close(struct exec *x)
 {
-    if (x->heap_ready) x->ops->fini(x->heap);
+    heap_close(x, x->home, MACHINE_S64, false);
+    for (unsigned i = 0; i < MACHINE_CONFIGS * 2; i++)
+        if (&x->heaps[i / 2][i % 2] != x->home) heap_close(x, &x->heaps[i / 2][i % 2], i / 2, i % 2);
     lender_close(&x->lender);
     model_close(x);
-    exec_release(x->heap, x->ops->state_size ? x->ops->state_size : 1);
     exec_release(x->history, PROGRAM_STEPS_MAX * sizeof *x->history);
     exec_release(x->frames, sizeof *x->frames);
     exec_break_close(x);
@@ -144,21 +158,51 @@ static void take_picture(struct exec *x)
 void exec_after_fault(struct exec *x, const void *fault_address)
 {
     const struct backing *f = &x->lender.face;
+    const struct machine *m = f->machine;
     uintptr_t at = (uintptr_t)fault_address, base = (uintptr_t)f->base, page = f->page_bytes;
     if (!x->options.trace || !f->page_bytes) return;
-    bool near = f->kind != BACKING_HOST && at >= base - page && at < base + f->size + page;
+    uintptr_t end = m ? (uintptr_t)m->pkmap + m->pkmap_slots * page : base + f->size; /* the gap and the window too */
+    bool near = f->kind != BACKING_HOST && at >= base - page && at < end + page;
     x->options.trace->fault_offset = near ? exec_offset(x, fault_address) : OFFSET_NONE;
     take_picture(x);
 }
 
 /* ---- Heaps ---------------------------------------------------------------------------------------------------------- */
 
-/* Whether the heap can go back to its beginning instead of being made anew: its state may be large. */
-static bool can_reset(const struct exec *x, const struct lender_geometry *next)
+static bool no_memory(struct exec *x)
 {
-    const struct lender_geometry *last = &x->lender.geometry;
-    return x->heap_ready && x->ops->reset && next->kind == BACKING_MACHINE && next->machine == last->machine &&
-           next->elsewhere == last->elsewhere;
+    x->verdict.kind = VERDICT_ERROR;
+    snprintf(x->verdict.seen, sizeof x->verdict.seen, "no address space for a heap of %llu bytes",
+             (unsigned long long)x->program->heap.size);
+    return false;
+}
+
+/* Readies the memory to be lent and the state of a heap on it; *reset says whether the heap that rests there can go back
+ * to its beginning, else its state is zero. */
+static bool go_home(struct exec *x, const struct lender_geometry *lend, bool *reset)
+{
+    bool rests = lend->kind == BACKING_MACHINE && x->ops->reset;
+    struct exec_heap *h = rests ? &x->heaps[lend->machine][lend->elsewhere] : &x->heaps[0][0];
+    if (!h->state && !(h->state = exec_memory(state_bytes(x)))) return no_memory(x);
+    if (h->ready && !rests) x->ops->fini(h->state);
+    *reset = h->ready && rests;
+    h->ready = false;
+    x->home = h;
+    x->heap = h->state;
+    if (lender_fresh(&x->lender, lend)) return no_memory(x);
+    *reset = *reset && h->base == x->lender.face.base;
+    h->base = x->lender.face.base;
+    if (!*reset) memset(h->state, 0, x->ops->state_size);
+    return true;
+}
+
+/* What a heap of this size may cost this process beside the program's own memory. A machine's frames are shared memory,
+ * but its tables, the model's and the heap's state are not. */
+#define MACHINE_BYTES (UINT64_C(128) << 20)
+
+static uint64_t lent_bytes(const struct exec *x, uint64_t size)
+{
+    return x->options.contract.backing == BACKING_MACHINE ? MACHINE_BYTES : size;
 }
 
 bool exec_fresh(struct exec *x, bool elsewhere)
@@ -169,7 +213,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     model_fresh(x, false);
     x->reports_seen = 0;
     x->verdict.kind = VERDICT_PASS;
-    if (host && x->heap_ready) return true;
+    if (host && x->home->ready) return true;
     uint64_t size = c->size_max_bytes && g->size > c->size_max_bytes ? c->size_max_bytes : g->size;
     struct lender_geometry lend = {.kind = c->backing,
                                    .size = size,
@@ -181,17 +225,10 @@ bool exec_fresh(struct exec *x, bool elsewhere)
                                    .machine = (enum machine_config)g->machine,
                                    .scatter = g->scatter};
     if (elsewhere && !zero) lend.dirt = (lend.dirt + 1) % DIRTY_KINDS;
-    bool reset = can_reset(x, &lend);
-    if (x->heap_ready && !reset) x->ops->fini(x->heap);
-    x->heap_ready = false;
-    if (lender_fresh(&x->lender, &lend)) {
-        x->verdict.kind = VERDICT_ERROR;
-        snprintf(x->verdict.seen, sizeof x->verdict.seen, "no address space for a heap of %llu bytes",
-                 (unsigned long long)g->size);
-        return false;
-    }
+    bool reset;
+    if (!go_home(x, &lend, &reset)) return false;
+    x->options.position->own_bytes = x->lender.kept_bytes + lent_bytes(x, size) + shadow_bytes(&x->model.shadow);
     x->lender.fail_at = g->fail;
-    if (!reset) memset(x->heap, 0, x->ops->state_size);
     x->options.position->kind = OP_KINDS; /* none of them: init */
     int error = reset ? x->ops->reset(x->heap) : x->ops->init(x->heap, &x->lender.face);
     bool enough = c->backing == BACKING_MACHINE || g->size >= c->size_min_bytes;
@@ -199,7 +236,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
         return exec_fail(x, RULE_C31, NULL, "a heap: the memory lent is as large as the contract asks",
                          "%s returned %d for %llu bytes", reset ? "reset" : "init", error, (unsigned long long)g->size);
     if (error) return false;
-    x->heap_ready = true;
+    x->home->ready = true;
     if (x->frames) exec_frames_fresh(x);
     exec_break_fresh(x);
     exec_maps_fresh(x);
@@ -289,43 +326,79 @@ static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
 /* What must hold after any legal call. */
 static inline bool after_call(struct exec *x, const struct op *op)
 {
-    if (x->lender.reports != x->reports_seen) return false_report(x, op);
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10;
     if (x->kernel && rule == RULE_A8 && op->kind >= OP_KERNEL_FIRST) rule = RULE_C32;
     if (x->kernel && !after_kernel_call(x)) return false;
     if (x->options.thorough) return model_verify_most(x, rule);
-    return x->calls % 2 || model_sweep(x, rule);
+    return x->model.turn++ % 2 || model_sweep(x, rule);
+}
+
+/* The state of its slot with which an operation makes no call: an allocation where a block lives, a free or a write where
+ * none does. As many steps are of this kind as are calls, since repeats come upon what they have made themselves; so it is
+ * asked before all else. */
+enum { IDLE_IF_DEAD, IDLE_IF_LIVE, IDLE_NEVER };
+
+static unsigned idle_state(unsigned kind)
+{
+    switch ((enum op_kind)kind) {
+    case OP_MALLOC:
+    case OP_CALLOC:
+    case OP_ALIGNED_ALLOC:
+    case OP_POSIX_MEMALIGN:
+    case OP_MEMALIGN: return IDLE_IF_LIVE;
+    case OP_FREE:
+    case OP_FREE_SIZED:
+    case OP_FREE_ALIGNED_SIZED:
+    case OP_WRITE: return IDLE_IF_DEAD;
+    default: return IDLE_NEVER;
+    }
+}
+
+/* One step of an operation; false if a rule was broken. */
+static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
+{
+    const bool family = op->kind <= OP_FREE_NULL; /* of malloc */
+    struct exec_position *at = x->options.position;
+    at->calls = at->calls + 1;
+    x->call_size = a;
+    x->call_size2 = b;
+    x->outcome.result = RESULT_SKIPPED;
+    if (!(family ? exec_step_heap(x, op, slot, a, b) : step_other(x, op, slot, a, b))) return false;
+    if (x->lender.reports != x->reports_seen) return false_report(x, op);
+    if (x->outcome.result == RESULT_SKIPPED) return true;
+    if (!after_call(x, op)) return false;
+    x->options.counters->operations++;
+    return !x->rounds_compared || course_remembers(x);
 }
 
 static bool run_op(struct exec *x, uint32_t index)
 {
     const struct op *op = &x->program->ops[index];
     struct exec_position *at = x->options.position;
-    const bool family = op->kind <= OP_FREE_NULL; /* of malloc */
     const bool kernel = op->kind >= OP_KERNEL_FIRST;
     const bool literal = op->a_kind == SIZE_LITERAL && op->b_kind == SIZE_LITERAL; /* nearly always */
+    const unsigned idle = idle_state(op->kind);
     unsigned slot = op->slot;
     uint64_t a = op->a, b = op->b;
+    const uint32_t begun = x->calls, count = op->count < x->steps_left ? op->count : x->steps_left;
     x->op_index = at->op = index;
     at->kind = op->kind;
-    for (uint32_t i = 0; i < op->count && x->steps_left; i++, x->steps_left--) {
-        x->step = at->step = i;
-        at->calls = at->calls + 1;
-        x->call_size = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
-        x->call_size2 = literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
-        x->outcome.result = RESULT_SKIPPED;
-        uint64_t va = x->call_size, vb = x->call_size2;
-        bool held = family ? exec_step_heap(x, op, slot, va, vb) : step_other(x, op, slot, va, vb);
-        if (!held && kernel && x->verdict.slot == PROGRAM_SLOTS) x->verdict.slot = (uint16_t)slot;
-        if (!held || !after_call(x, op)) return false;
-        if (x->outcome.result != RESULT_SKIPPED) {
-            x->options.counters->operations++;
-            if (x->rounds_compared && !course_remembers(x)) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (model_alive(&x->model, slot) != idle) {
+            x->step = at->step = i;
+            x->calls = begun + i;
+            uint64_t va = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
+            uint64_t vb = literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
+            if (!run_step(x, op, slot, va, vb)) {
+                if (kernel && x->verdict.slot == PROGRAM_SLOTS) x->verdict.slot = (uint16_t)slot;
+                return false;
+            }
         }
-        x->calls++;
         slot = (slot + (unsigned)op->stride) % PROGRAM_SLOTS;
         if (!kernel) a += (uint64_t)(int64_t)op->step; /* there the same bits are the gfp mask */
     }
+    x->calls = begun + count;
+    x->steps_left -= count;
     return true;
 }
 
@@ -368,7 +441,7 @@ void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
     if (!held && x->verdict.kind == VERDICT_FAIL) {
         take_picture(x);
         model_fresh(x, true);
-        x->heap_ready = false; /* nothing of it can be trusted, its fini included */
+        x->home->ready = false; /* nothing of it can be trusted, its fini included */
     }
     *verdict = x->verdict;
 }

@@ -67,7 +67,8 @@ struct exec_counters {
 /* Where the run stands, readable by another process while it goes on. */
 struct exec_position {
     volatile uint32_t op, step, round, kind;
-    volatile uint32_t calls; /* begun so far, modulo 2^32: a heartbeat */
+    volatile uint32_t calls;     /* begun so far, modulo 2^32: a heartbeat */
+    volatile uint64_t own_bytes; /* of memory lent to this heap, to earlier ones and kept, and of the shadow of it */
 };
 
 struct exec_options {

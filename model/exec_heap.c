@@ -33,20 +33,20 @@ static inline void outcome(struct exec *x, const struct op *op, unsigned slot, e
     if (x->options.trace) exec_record(x, op, slot, result, p, usable, error);
 }
 
-static inline bool slot_live(const struct exec *x, unsigned slot) { return block_live(&x->model.blocks[slot]); }
-
-/* Not asked: it would cost the host more than it tells. */
-static bool too_much(struct exec *x, const struct request *r)
+/* Not asked of a host heap: it would cost the host more than it tells. */
+static __attribute__((noinline)) bool too_much_for_host(struct exec *x, const struct request *r)
 {
-    if (r->impossible) return false;
-    /* What the allocator has to write, as it must for calloc and for realloc, takes its time. */
-    if (r->op->kind == OP_CALLOC && r->bytes > TOUCHED_MAX) return true;
-    const struct block *b = &x->model.blocks[r->slot];
-    if (block_live(b) && b->request > TOUCHED_MAX) return true;
-    if (x->lender.face.kind != BACKING_HOST) return false;
     /* Gigabytes cost some allocators milliseconds of bookkeeping each: a few of them show all that hundreds would. */
     if (r->bytes > HUGE_BYTES && x->model.huge++ >= HUGE_MAX) return true;
     return x->model.written + model_written(r->bytes) > LIVE_HOST_MAX;
+}
+
+/* Not asked of any. What the allocator has to write, `touched` bytes, as it must for calloc and for realloc, takes its time. */
+static inline bool too_much(struct exec *x, const struct request *r, uint64_t touched)
+{
+    if (r->impossible) return false;
+    if (touched > TOUCHED_MAX) return true;
+    return x->lender.face.kind == BACKING_HOST && too_much_for_host(x, r);
 }
 
 /* A call that allocates returned NULL: the model's turn. Apart from `allocated`, so that both stay short. */
@@ -106,12 +106,11 @@ static struct request ask(const struct op *op, unsigned slot, uint64_t bytes)
 
 /* ---- Allocations -------------------------------------------------------------------------------------------------- */
 
-static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t unused)
+EXEC_HOT static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t unused)
 {
     (void)unused;
-    if (slot_live(x, slot)) return true;
     struct request r = ask(op, slot, bytes);
-    if (too_much(x, &r)) return true;
+    if (too_much(x, &r, 0)) return true;
     struct before before = begin(x);
     void *p = x->ops->malloc(x->heap, (size_t)bytes);
     if (!allocated(x, &r, &before, p, *x->error, true)) return false;
@@ -120,7 +119,6 @@ static bool step_malloc(struct exec *x, const struct op *op, unsigned slot, uint
 
 static bool step_calloc(struct exec *x, const struct op *op, unsigned slot, uint64_t count, uint64_t size)
 {
-    if (slot_live(x, slot)) return true;
     size_t bytes;
     bool wraps = __builtin_mul_overflow((size_t)count, (size_t)size, &bytes);
     struct request r = ask(op, slot, bytes);
@@ -128,7 +126,7 @@ static bool step_calloc(struct exec *x, const struct op *op, unsigned slot, uint
     if (wraps || r.impossible) impossible(&r, RULE_A9);
     if (wraps) r.bytes = SIZE_MAX;
     if (!x->ops->calloc) return exec_skip(x, OP_CALLOC);
-    if (too_much(x, &r)) return true;
+    if (too_much(x, &r, bytes)) return true;
     struct before before = begin(x);
     void *p = x->ops->calloc(x->heap, (size_t)count, (size_t)size);
     if (!allocated(x, &r, &before, p, *x->error, true)) return false;
@@ -156,14 +154,13 @@ static struct request ask_aligned(const struct op *op, unsigned slot, uint64_t b
 
 static bool step_aligned(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t align)
 {
-    if (slot_live(x, slot)) return true;
     bool c17 = op->kind == OP_ALIGNED_ALLOC;
     void *(*call)(void *, size_t, size_t) = c17 ? x->ops->aligned_alloc : x->ops->memalign;
     struct request r = ask_aligned(op, slot, bytes, align, c17 ? RULE_A25 : RULE_A28);
     if (!call) return exec_skip(x, op->kind);
     /* Before C17 an alignment that is no power of two was the caller's error; memalign leaves it open to this day. */
     bool checked = c17 && (x->options.contract.promises & PROMISE_ALIGN_CHECKED);
-    if ((!power_of_two(align) && !checked) || too_much(x, &r)) return true;
+    if ((!power_of_two(align) && !checked) || too_much(x, &r, 0)) return true;
     struct before before = begin(x);
     void *p = call(x->heap, (size_t)align, (size_t)bytes);
     int error = *x->error;
@@ -179,11 +176,10 @@ static bool step_aligned(struct exec *x, const struct op *op, unsigned slot, uin
 
 static bool step_posix_memalign(struct exec *x, const struct op *op, unsigned slot, uint64_t bytes, uint64_t align)
 {
-    if (slot_live(x, slot)) return true;
     struct request r = ask_aligned(op, slot, bytes, align, RULE_A26);
     r.zero_rule = RULE_A27;
     if (!x->ops->posix_memalign) return exec_skip(x, op->kind);
-    if (too_much(x, &r)) return true;
+    if (too_much(x, &r, 0)) return true;
     void *const mark = &r;
     void *p = mark;
     struct before before = begin(x);
@@ -209,7 +205,7 @@ static bool step_posix_memalign(struct exec *x, const struct op *op, unsigned sl
 /* ---- realloc ------------------------------------------------------------------------------------------------------- */
 
 /* realloc(NULL, n) was refused: malloc(n) must be as well (A14). */
-static bool probe_null_realloc(struct exec *x, const struct request *r)
+static __attribute__((noinline)) bool probe_null_realloc(struct exec *x, const struct request *r)
 {
     void *q = x->ops->malloc(x->heap, (size_t)r->bytes);
     exec_checked(x, RULE_A14);
@@ -220,7 +216,7 @@ static bool probe_null_realloc(struct exec *x, const struct request *r)
 }
 
 /* A realloc was refused: the old block is still its owner's, which a request of its size must not be given (A16). */
-static bool probe_refused_realloc(struct exec *x, const struct block *b, unsigned slot)
+static __attribute__((noinline)) bool probe_refused_realloc(struct exec *x, const struct block *b, unsigned slot)
 {
     if (x->ops->usable_size && x->ops->usable_size(x->heap, (void *)b->base) != block_usable(b) &&
         b->usable != USABLE_HUGE)
@@ -236,7 +232,7 @@ static bool probe_refused_realloc(struct exec *x, const struct block *b, unsigne
 }
 
 /* Legal only where the contract says what it means (A18). */
-static bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
+static __attribute__((noinline)) bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
 {
     struct model *m = &x->model;
     struct block old = m->blocks[slot];
@@ -261,7 +257,7 @@ static bool realloc_to_zero(struct exec *x, const struct op *op, unsigned slot)
     return model_verify(x, slot, RULE_A18);
 }
 
-static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
+EXEC_HOT static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     struct model *m = &x->model;
     bool array = op->kind == OP_REALLOCARRAY;
@@ -274,7 +270,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     if (wraps || r.impossible) impossible(&r, array ? RULE_A19 : RULE_A7);
     if (array) r.impossible_rule = RULE_A19;
     if (wraps) r.bytes = SIZE_MAX;
-    if (too_much(x, &r)) return true;
+    if (too_much(x, &r, live ? m->blocks[slot].request : 0)) return true;
     if (live && !model_verify(x, slot, RULE_C10)) return false;
     if (live && bytes == 0 && !wraps) return realloc_to_zero(x, op, slot);
 
@@ -318,11 +314,10 @@ static bool same_usable(struct exec *x, const struct block *b, unsigned slot)
                      slot, b->usable, (unsigned long long)now);
 }
 
-static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
+EXEC_HOT static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
 {
     (void)unused, (void)unused2;
     struct block *b = &x->model.blocks[slot];
-    if (!block_live(b)) return true;
     void *p = (void *)b->base;
     enum op_kind kind = op->kind;
     if (!x->ops->free || (kind == OP_FREE_SIZED && !x->ops->free_sized) ||
@@ -385,7 +380,6 @@ static bool step_usable_size(struct exec *x, const struct op *op, unsigned slot,
 static bool step_write(struct exec *x, const struct op *op, unsigned slot, uint64_t unused, uint64_t unused2)
 {
     (void)unused, (void)unused2;
-    if (!slot_live(x, slot)) return true;
     if (!model_verify(x, slot, RULE_C10) || !take_over(x, slot)) return false;
     outcome(x, op, slot, RESULT_VOID, (void *)x->model.blocks[slot].base, 0, 0);
     return true;

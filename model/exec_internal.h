@@ -8,12 +8,21 @@
 #include "exec.h"
 #include "model.h"
 
+/* A heap's state, kept from program to program. A kernel heap's is large, so there is one for each configuration and
+ * place of the machine where reset is offered: the next program there finds it reset instead of made anew. */
+struct exec_heap {
+    void *state;               /* ops->state_size bytes, ours; NULL: none yet */
+    const unsigned char *base; /* of the memory lent when init ran */
+    bool ready;                /* init has run and fini has not */
+};
+
 struct exec {
     struct exec_options options;
     const struct alloc_ops *ops;
     struct lender lender;
-    void *heap;      /* ops->state_size bytes, ours */
-    bool heap_ready; /* init has run and fini has not */
+    struct exec_heap heaps[MACHINE_CONFIGS][2]; /* here and elsewhere; where nothing is reset, the first one only */
+    struct exec_heap *home;                     /* that of the program that runs */
+    void *heap;                                 /* its state */
     const struct program *program;
     struct verdict verdict;
     uint32_t op_index, step, round;
@@ -40,8 +49,13 @@ struct exec {
     uint64_t call_size, call_size2; /* evaluated arguments of the call in progress, for the trace */
 };
 
-/* One call of an operation: false if and only if a rule was broken (then x->verdict says which). */
+/* One call of an operation: false if and only if a rule was broken (then x->verdict says which). An allocation of the
+ * malloc family finds its slot empty, a free or a write finds a live block there; realloc finds either. */
 typedef bool exec_step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b);
+
+/* A step that most calls take: what it calls of ours is inlined into it, but for what is declared noinline because it is
+ * rarely needed. Calls between the model's own functions were close to a fifth of what the checks of a pair cost. */
+#define EXEC_HOT __attribute__((flatten))
 
 exec_step exec_step_heap, exec_step_frames, exec_step_break, exec_step_maps, exec_step_illegal;
 

@@ -1,6 +1,6 @@
 /* exec_machine.c: a program on a simulated machine: its steps, the malloc family among them, and its beginning and end;
  * exec_kernel.h is the manual. */
-#include "exec_kernel.h"
+#include "exec_areas.h"
 
 #include "outcome.h"
 
@@ -131,6 +131,7 @@ void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *
     kernel_as_task(x, true);
     unsigned scope = k->scope;
     k->scope = 0;
+    caches_shared(x);
     kernel_begin(x, c);
     k->scope = scope;
 }
@@ -138,6 +139,7 @@ void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *
 bool kernel_plain_end(struct exec *x, struct kernel_call *c)
 {
     bool held = kernel_end(x, c) && kernel_settle(x, c, FRAME_PLAIN);
+    if (c->count[EVENT_MAP]) areas_shared(x);
     kernel_as_task(x, false);
     return held;
 }

@@ -74,8 +74,8 @@ void model_fresh(struct exec *x, bool thoroughly)
     memset(m->alive, 0, sizeof m->alive);
     memset(m->blocks, 0, m->slot_end * sizeof *m->blocks);
     if (thoroughly) shadow_clear(&m->shadow);
-    m->slot_end = m->live = m->generation = m->sweep = m->sweep_place = m->refusals = m->growths = m->strangers =
-        m->huge = 0;
+    m->slot_end = m->live = m->generation = m->turn = m->sweep = m->sweep_place = m->refusals = m->growths =
+        m->strangers = m->huge = 0;
     m->live_bytes = m->written = m->largest = 0;
 }
 
@@ -166,7 +166,7 @@ static bool verify_strangers(struct exec *x)
     return true;
 }
 
-bool model_verify_all(struct exec *x, enum rule rule)
+__attribute__((noinline)) bool model_verify_all(struct exec *x, enum rule rule)
 {
     struct model *m = &x->model;
     for (unsigned first = 0; first < m->slot_end; first += 64)
@@ -208,7 +208,7 @@ void model_stranger(struct exec *x, void *p, size_t bytes)
 /* ---- Ownership ---------------------------------------------------------------------------------------------------- */
 
 /* Does a giant overlap a live block? By the blocks, and not by the bitmaps of the millions of granules that it covers. */
-static bool giant_overlaps(const struct model *m, uintptr_t base, size_t bytes)
+static __attribute__((noinline)) bool giant_overlaps(const struct model *m, uintptr_t base, size_t bytes)
 {
     for (unsigned slot = 0; slot < m->slot_end; slot++) {
         const struct block *o = &m->blocks[slot];
@@ -218,7 +218,7 @@ static bool giant_overlaps(const struct model *m, uintptr_t base, size_t bytes)
 }
 
 /* Somebody owns a byte of b already: says who. */
-static bool overlap(struct exec *x, const struct request *r, const struct block *b)
+static __attribute__((cold, noinline)) bool overlap(struct exec *x, const struct request *r, const struct block *b)
 {
     const struct model *m = &x->model;
     enum rule rule = r->bytes == 0 ? r->zero_rule : RULE_C7;
@@ -239,6 +239,13 @@ static bool overlap(struct exec *x, const struct request *r, const struct block 
                      "p%u, %zu usable bytes, includes some", r->slot, bytes);
 }
 
+/* The least that a block of so many bytes takes. */
+static uint64_t rounded(const struct alloc_contract *c, uint64_t bytes)
+{
+    uint64_t least = bytes < c->block_min_bytes ? c->block_min_bytes : bytes;
+    return (least + c->align_min - 1) & ~((uint64_t)c->align_min - 1);
+}
+
 /* The usable size of a block that was just granted (A20, A23, C28). */
 static bool judge_usable(struct exec *x, const struct request *r, void *p, uint64_t *usable)
 {
@@ -251,16 +258,16 @@ static bool judge_usable(struct exec *x, const struct request *r, void *p, uint6
         return exec_fail(x, RULE_A20, p, "a usable size of at least the request", "%llu bytes requested, %llu usable",
                          (unsigned long long)r->bytes, (unsigned long long)u);
     if (!c->waste_max_bytes) return true;
-    uint64_t rounded = r->bytes < c->block_min_bytes ? c->block_min_bytes : r->bytes;
-    rounded = (rounded + c->align_min - 1) & ~((uint64_t)c->align_min - 1);
+    /* What is rounded up is at least the request, so an excess below either bound is none above it. */
+    const uint64_t excess = u - r->bytes, remainder = c->header_bytes + c->block_min_bytes;
     if (c->promises & PROMISE_SPLITS) {
         exec_checked(x, RULE_A23);
-        if (u >= rounded + c->header_bytes + c->block_min_bytes)
+        if (excess >= remainder && u >= rounded(c, r->bytes) + remainder)
             return exec_fail(x, RULE_A23, p, "a remainder that can hold a block split off",
                              "%llu bytes requested, %llu usable", (unsigned long long)r->bytes, (unsigned long long)u);
     }
     exec_checked(x, RULE_C28);
-    if (u <= rounded || u - r->bytes <= c->waste_max_bytes) return true;
+    if (excess <= c->waste_max_bytes || u <= rounded(c, r->bytes)) return true;
     return exec_fail(x, RULE_C28, p, "a usable size within the contract's waste of the request",
                      "%llu bytes requested, %llu usable, at most %zu more promised", (unsigned long long)r->bytes,
                      (unsigned long long)u, c->waste_max_bytes);

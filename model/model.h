@@ -42,16 +42,18 @@ struct model {
     uint32_t slot_end;   /* no slot from here on was used in this run */
     uint32_t live;       /* blocks alive */
     uint64_t live_bytes; /* their requests, summed, */
-    uint64_t life_bytes; /* requests granted since the heap was made, summed */
     uint64_t written;    /* and as much of them as is written */
     uint32_t generation;
+    uint32_t turn;        /* calls of this run: every second one is followed by the sweep */
     uint32_t sweep;       /* slot that the rotating sweep looks at next, */
     uint32_t sweep_place; /* and where in the block it looked last, as a fraction of 2^32 */
     uint32_t refusals;    /* in this run */
     uint64_t largest;     /* request granted in this run */
-    uint32_t huge;        /* requests beyond HUGE_BYTES made of the host in this run */
-    uint32_t growths;     /* of the break, in this run */
-    uint32_t strangers;   /* ranges that somebody else took from the break (A40) */
+    uint64_t life_bytes; /* requests granted since the heap was made, summed; not beside live_bytes, or gcc adds to both
+                           * as a vector, which has to wait for what model_release has just stored */
+    uint32_t huge;       /* requests beyond HUGE_BYTES made of the host in this run */
+    uint32_t growths;    /* of the break, in this run */
+    uint32_t strangers;  /* ranges that somebody else took from the break (A40) */
     struct {
         unsigned char *base;
         size_t bytes;
@@ -120,6 +122,7 @@ static inline uint64_t block_usable(const struct block *b) { return b->usable ==
 /* How much of a block of so many bytes is written. */
 static inline uint64_t model_written(uint64_t bytes) { return bytes <= PAYLOAD_WHOLE_MAX ? bytes : 2 * PAYLOAD_EDGE; }
 
+static inline bool model_alive(const struct model *m, unsigned slot) { return m->alive[slot / 64] >> slot % 64 & 1; }
 static inline bool block_live(const struct block *b) { return b->base && !b->dead; }
 
 #endif

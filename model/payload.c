@@ -1,12 +1,8 @@
-/* payload.c: payload.h is the manual. Explicit vectors, because gcc does not vectorise the verifying loop by itself. */
+/* payload.c: payload.h is the manual. Explicit vectors, because gcc does not vectorise the verifying loop by itself; wider
+ * ones where the processor turns out to have them. */
 #include "payload.h"
 
 #include <string.h>
-
-#define LANES 2u
-#define WIDE (2 * LANES * sizeof(uint64_t))
-
-typedef uint64_t lanes __attribute__((vector_size(LANES * sizeof(uint64_t))));
 
 uint64_t payload_key(uint32_t seed, uint64_t generation)
 {
@@ -24,60 +20,10 @@ uint64_t payload_key(uint32_t seed, uint64_t generation)
 #define JOIN(low, high, bytes) ((low) << 8 * (bytes) | (high) >> (63 - 8 * (bytes)) >> 1)
 #endif
 
-/* The key of what begins at byte `at`, a multiple of 8; and the word that lies at any byte. */
+/* The key of what begins at byte `at`, a multiple of 8; and the word of which `end` % 8 bytes are behind the one whose
+ * key is `low`. */
 static inline uint64_t key_at(uint64_t key, size_t at) { return key + at / sizeof key * PAYLOAD_STEP; }
-
-static inline uint64_t word_at(uint64_t key, size_t at)
-{
-    const uint64_t low = key_at(key, at);
-    return JOIN(low, low + PAYLOAD_STEP, at % sizeof key);
-}
-
-/* A range of no round length is done from both ends, over bytes in its middle that are then done twice: so its length
- * costs few branches, and random ones are mispredicted by every processor. Where the last whole vectors begin: */
-static inline size_t last_wide(size_t n) { return (n - WIDE) / sizeof(uint64_t) * sizeof(uint64_t); }
-
-void payload_fill(void *p, size_t n, uint64_t key)
-{
-    unsigned char *to = p;
-    if (n >= WIDE) {
-        const size_t last = last_wide(n);
-        const uint64_t k = key_at(key, last);
-        lanes a = {key, key + PAYLOAD_STEP}, b = a + 2 * PAYLOAD_STEP;
-        for (size_t at = 0; at < last; at += WIDE, a += 4 * PAYLOAD_STEP, b += 4 * PAYLOAD_STEP) {
-            memcpy(to + at, &a, sizeof a);
-            memcpy(to + at + sizeof a, &b, sizeof b);
-        }
-        a = (lanes){k, k + PAYLOAD_STEP};
-        b = a + 2 * PAYLOAD_STEP;
-        memcpy(to + last, &a, sizeof a);
-        memcpy(to + last + sizeof a, &b, sizeof b);
-    } else if (n >= sizeof(lanes)) {
-        const uint64_t second = key + PAYLOAD_STEP, third = word_at(key, n - 2 * sizeof key);
-        memcpy(to, &key, sizeof key);
-        memcpy(to + sizeof key, &second, sizeof second);
-        memcpy(to + n - 2 * sizeof third, &third, sizeof third);
-    } else if (n >= sizeof key) {
-        memcpy(to, &key, sizeof key);
-    } else {
-        for (size_t i = 0; i < n; i++) to[i] = BYTE_OF(key, i);
-        return;
-    }
-    const uint64_t last = word_at(key, n - sizeof key);
-    memcpy(to + n - sizeof last, &last, sizeof last);
-}
-
-/* The first wrong byte of a range that is known to hold one. */
-static size_t first_wrong(const unsigned char *p, size_t n, uint64_t key)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint64_t word = key + i / sizeof key * PAYLOAD_STEP;
-        unsigned char bytes[sizeof word];
-        memcpy(bytes, &word, sizeof word);
-        if (p[i] != bytes[i % sizeof word]) return i;
-    }
-    return n;
-}
+static inline uint64_t word_of(uint64_t low, size_t end) { return JOIN(low, low + PAYLOAD_STEP, end % sizeof low); }
 
 static inline uint64_t word_differs(const unsigned char *p, uint64_t word)
 {
@@ -86,50 +32,84 @@ static inline uint64_t word_differs(const unsigned char *p, uint64_t word)
     return seen ^ word;
 }
 
-/* Not 0 in the lanes that differ. Through a pointer, because 32-bit x86 cannot return a vector without SSE. */
-static inline void wide_differs(lanes *bad, const unsigned char *p, const lanes *a, const lanes *b)
+#define LANES 2
+#define TARGET
+#define WIDE_NAME(name) name##_16
+#include "payload_wide.h"
+
+/* Four words at once, on any x86 that can; PAYLOAD_NARROW is for the test of the others. */
+#if (defined(__x86_64__) || defined(__i386__)) && !defined(PAYLOAD_NARROW)
+#define LANES 4
+#define TARGET __attribute__((target("avx2")))
+#define WIDE_NAME(name) name##_32
+#include "payload_wide.h"
+
+static bool has_32;
+
+__attribute__((constructor)) static void look_at_processor(void)
 {
-    lanes x, y;
-    memcpy(&x, p, sizeof x);
-    memcpy(&y, p + sizeof x, sizeof y);
-    *bad |= (x ^ *a) | (y ^ *b);
+    __builtin_cpu_init();
+    has_32 = __builtin_cpu_supports("avx2");
+}
+#else
+enum { has_32 = 0, WIDE_32 = 64 };
+#define fill_32 fill_16
+#define differs_32 differs_16
+#endif
+
+void payload_fill(void *p, size_t n, uint64_t key)
+{
+    unsigned char *to = p;
+    if (n >= WIDE_32 && has_32) {
+        fill_32(to, n, key);
+    } else if (n >= WIDE_16) {
+        fill_16(to, n, key);
+    } else if (n >= sizeof key) {
+        /* One word from either end; two, if there are two. */
+        const uint64_t low = key_at(key, n - sizeof key), end = word_of(low, n), second = key + PAYLOAD_STEP;
+        memcpy(to, &key, sizeof key);
+        if (n >= 2 * sizeof key) {
+            const uint64_t third = word_of(low - PAYLOAD_STEP, n);
+            memcpy(to + sizeof key, &second, sizeof second);
+            memcpy(to + n - 2 * sizeof key, &third, sizeof third);
+        }
+        memcpy(to + n - sizeof end, &end, sizeof end);
+    } else {
+        for (size_t i = 0; i < n; i++) to[i] = BYTE_OF(key, i);
+    }
+}
+
+/* The first wrong byte of a range that is known to hold one. */
+static __attribute__((cold, noinline)) size_t first_wrong(const unsigned char *p, size_t n, uint64_t key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != BYTE_OF(key_at(key, i), i % sizeof key)) return i;
+    return n;
 }
 
 size_t payload_verify(const void *p, size_t n, uint64_t key)
 {
     const unsigned char *from = p;
     uint64_t wrong = 0;
-    if (n >= WIDE) {
-        const size_t last = last_wide(n);
-        const uint64_t k = key_at(key, last);
-        lanes a = {key, key + PAYLOAD_STEP}, b = a + 2 * PAYLOAD_STEP, bad = {0, 0};
-        for (size_t at = 0; at < last; at += WIDE, a += 4 * PAYLOAD_STEP, b += 4 * PAYLOAD_STEP)
-            wide_differs(&bad, from + at, &a, &b);
-        a = (lanes){k, k + PAYLOAD_STEP};
-        b = a + 2 * PAYLOAD_STEP;
-        wide_differs(&bad, from + last, &a, &b);
-        wrong = bad[0] | bad[1];
-    } else if (n >= sizeof(lanes)) {
-        wrong = word_differs(from, key) | word_differs(from + sizeof key, key + PAYLOAD_STEP) |
-                word_differs(from + n - 2 * sizeof key, word_at(key, n - 2 * sizeof key));
+    if (n >= WIDE_32 && has_32) return differs_32(from, n, key) ? first_wrong(p, n, key) : n;
+    if (n >= WIDE_16) {
+        wrong = differs_16(from, n, key);
     } else if (n >= sizeof key) {
-        wrong = word_differs(from, key);
+        const uint64_t low = key_at(key, n - sizeof key);
+        wrong = word_differs(from, key) | word_differs(from + n - sizeof key, word_of(low, n));
+        if (n >= 2 * sizeof key)
+            wrong |= word_differs(from + sizeof key, key + PAYLOAD_STEP) |
+                     word_differs(from + n - 2 * sizeof key, word_of(low - PAYLOAD_STEP, n));
     } else {
         for (size_t i = 0; i < n; i++) wrong |= from[i] ^ BYTE_OF(key, i);
-        return wrong ? first_wrong(p, n, key) : n;
     }
-    wrong |= word_differs(from + n - sizeof key, word_at(key, n - sizeof key));
     return wrong ? first_wrong(p, n, key) : n;
 }
 
 bool payload_same(const void *p, size_t at, uint64_t key)
 {
-    const uint64_t k = key_at(key, at);
-    const lanes a = {k, k + PAYLOAD_STEP}, b = a + 2 * PAYLOAD_STEP;
-    lanes bad = {0, 0};
-    _Static_assert(PAYLOAD_STRETCH == WIDE, "two vectors are compared");
-    wide_differs(&bad, (const unsigned char *)p + at, &a, &b);
-    return !(bad[0] | bad[1]);
+    _Static_assert(PAYLOAD_STRETCH == WIDE_16, "two vectors are compared");
+    return !differs_16((const unsigned char *)p + at, PAYLOAD_STRETCH, key_at(key, at));
 }
 
 bool payload_zero(const void *p, size_t n, size_t *at)

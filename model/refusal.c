@@ -124,7 +124,7 @@ static bool explained(struct exec *x, const struct request *r)
                      (unsigned long long)need, (unsigned long long)have);
 }
 
-bool model_refused(struct exec *x, const struct request *r)
+__attribute__((noinline)) bool model_refused(struct exec *x, const struct request *r)
 {
     struct model *m = &x->model;
     m->refusals++;
@@ -157,7 +157,7 @@ static bool nothing_above(struct exec *x)
     return true;
 }
 
-bool model_moved_break(struct exec *x, const unsigned char *before, const struct request *r)
+__attribute__((noinline)) bool model_moved_break(struct exec *x, const unsigned char *before, const struct request *r)
 {
     struct model *m = &x->model;
     const struct alloc_contract *c = &x->options.contract;

@@ -22,6 +22,8 @@ static void *take(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
+size_t shadow_bytes(const struct shadow *s) { return s->chunks * bitmap_bytes(s); }
+
 bool shadow_open(struct shadow *s, size_t granule_bytes)
 {
     *s = (struct shadow){.granule_log2 = (unsigned)__builtin_ctzll(granule_bytes)};
@@ -60,7 +62,7 @@ static struct shadow_chunk *entry_of(const struct shadow *s, uintptr_t id)
     return &s->table[i];
 }
 
-static uint64_t *look_up(struct shadow *s, uintptr_t id)
+static __attribute__((noinline)) uint64_t *look_up(struct shadow *s, uintptr_t id)
 {
     struct shadow_chunk *e = entry_of(s, id);
     if (!e->id) {
@@ -82,17 +84,21 @@ static inline uint64_t *bits_of(struct shadow *s, uintptr_t at)
 /* Walks the words of the granules [first, last] of one chunk. */
 enum deed { TEST, SET, CLEAR };
 
+static inline bool word(uint64_t *bits, uint64_t mask, enum deed deed)
+{
+    if (deed == TEST) return !(*bits & mask);
+    if (deed == SET) *bits |= mask;
+    else *bits &= ~mask;
+    return true;
+}
+
 static bool words(uint64_t *bits, size_t first, size_t last, enum deed deed)
 {
-    for (size_t w = first / WORD_BITS; w <= last / WORD_BITS; w++) {
-        uint64_t mask = ~UINT64_C(0);
-        if (w == first / WORD_BITS) mask &= ~UINT64_C(0) << first % WORD_BITS;
-        if (w == last / WORD_BITS) mask &= ~UINT64_C(0) >> (WORD_BITS - 1 - last % WORD_BITS);
-        if (deed == TEST && (bits[w] & mask)) return false;
-        if (deed == SET) bits[w] |= mask;
-        if (deed == CLEAR) bits[w] &= ~mask;
+    uint64_t mask = ~UINT64_C(0) << first % WORD_BITS;
+    for (uint64_t *end = bits + last / WORD_BITS, *w = bits + first / WORD_BITS;; w++, mask = ~UINT64_C(0)) {
+        if (w == end) return word(w, mask & ~UINT64_C(0) >> (WORD_BITS - 1 - last % WORD_BITS), deed);
+        if (!word(w, mask, deed)) return false;
     }
-    return true;
 }
 
 /* The same over all chunks of [at, end]. */
@@ -159,36 +165,20 @@ static inline bool span_of(struct shadow *s, uintptr_t at, uintptr_t end, struct
     return bits;
 }
 
-bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
+/* What is rare is apart, so that the rest is short enough to be inlined. */
+static __attribute__((noinline)) bool insert_slowly(struct shadow *s, uintptr_t at, uintptr_t end)
 {
-    uintptr_t end = at + bytes - 1;
-    struct span span;
     if (s->giant_count && meets_giant(s, at, end)) return false;
-    if (span_of(s, at, end, &span)) {
-        if ((span.words[0] & span.low) | (span.words[1] & span.high)) return false;
-        span.words[0] |= span.low;
-        span.words[1] |= span.high;
-        return true;
-    }
-    if (bytes >= SHADOW_GIANT) {
-        if (s->giant_count == SHADOW_GIANTS_MAX) return true; /* not watched: missed overlaps rather than false ones */
-        s->giants[s->giant_count].from = at;
-        s->giants[s->giant_count++].to = end;
-        return true;
-    }
-    return chunks(s, at, end, TEST) && chunks(s, at, end, SET);
+    if (end - at < SHADOW_GIANT - 1) return chunks(s, at, end, TEST) && chunks(s, at, end, SET);
+    if (s->giant_count == SHADOW_GIANTS_MAX) return true; /* not watched: missed overlaps rather than false ones */
+    s->giants[s->giant_count].from = at;
+    s->giants[s->giant_count++].to = end;
+    return true;
 }
 
-void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes)
+static __attribute__((noinline)) void remove_slowly(struct shadow *s, uintptr_t at, uintptr_t end)
 {
-    uintptr_t end = at + bytes - 1;
-    struct span span;
-    if (span_of(s, at, end, &span)) {
-        span.words[0] &= ~span.low;
-        span.words[1] &= ~span.high;
-        return;
-    }
-    if (bytes < SHADOW_GIANT) {
+    if (end - at < SHADOW_GIANT - 1) {
         chunks(s, at, end, CLEAR);
         return;
     }
@@ -197,6 +187,29 @@ void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes)
             s->giants[i] = s->giants[--s->giant_count];
             return;
         }
+}
+
+bool shadow_insert(struct shadow *s, uintptr_t at, size_t bytes)
+{
+    const uintptr_t end = at + bytes - 1;
+    struct span span;
+    if (s->giant_count || !span_of(s, at, end, &span)) return insert_slowly(s, at, end);
+    if ((span.words[0] & span.low) | (span.words[1] & span.high)) return false;
+    span.words[0] |= span.low;
+    span.words[1] |= span.high;
+    return true;
+}
+
+void shadow_remove(struct shadow *s, uintptr_t at, size_t bytes)
+{
+    const uintptr_t end = at + bytes - 1;
+    struct span span;
+    if (!span_of(s, at, end, &span)) {
+        remove_slowly(s, at, end);
+        return;
+    }
+    span.words[0] &= ~span.low;
+    span.words[1] &= ~span.high;
 }
 
 uintptr_t shadow_next_owned(const struct shadow *s, uintptr_t from, uintptr_t to) { return seek(s, from, to, true); }

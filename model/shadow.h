@@ -54,6 +54,9 @@ bool shadow_owned(const struct shadow *s, uintptr_t at);
 uintptr_t shadow_next_owned(const struct shadow *s, uintptr_t from, uintptr_t to);
 uintptr_t shadow_next_free(const struct shadow *s, uintptr_t from, uintptr_t to);
 
+/* Bytes that the bitmaps take. */
+size_t shadow_bytes(const struct shadow *s);
+
 /* Forgets everything; costs in proportion to the chunks that were used. */
 void shadow_clear(struct shadow *s);
 

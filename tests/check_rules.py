@@ -43,7 +43,7 @@ def check(name, programs, folder):
     """Rules checked in a run, how often, and its exit status."""
     out = os.path.join(folder, name.replace("/", "-"))
     report, status = assay("check", name, "--programs", str(programs), "--jobs", "1", "--format", "json", "--quiet",
-                           "--no-minimize", "--memory", "512M", "--timeout", "0.5", "--out", out)
+                           "--no-minimize", "--timeout", "0.5", "--out", out)
     return summary(report).get("rules", {}), status
 
 

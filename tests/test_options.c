@@ -42,7 +42,7 @@ static void defaults_need_no_thought(void **state)
     assert_string_equal(o.operands[0], "freelist");
     assert_true(o.seconds == 10 && o.timeout == 1);
     assert_true(o.programs == 0 && o.seed == 1 && o.threads == 1 && o.jobs >= 1);
-    assert_true(o.max_size == UINT64_C(1) << 30 && o.memory == UINT64_C(1) << 30);
+    assert_true(o.max_size == UINT64_C(1) << 30 && o.memory == 0);
     assert_null(o.prefix);
     assert_null(o.profile);
     assert_null(o.output);

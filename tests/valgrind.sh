@@ -2,8 +2,9 @@
 # timeout: 600
 # presets: release
 #
-# Valgrind sees nothing wrong in the harness, nor in the reference allocators. The process under test is a fork of the
-# program, which Valgrind follows; what it says of each process is in a file of its own.
+# Valgrind sees nothing wrong in the harness, nor in the reference allocators, nor in the simulated machine, whose unit
+# tests it runs. The process under test is a fork of the program, which Valgrind follows; what it says of each process is
+# in a file of its own.
 set -euo pipefail
 
 : "${ASSAY:?the program under test}"
@@ -24,5 +25,10 @@ for allocator in freelist stack region break; do
     failures=$((failures + 1))
     echo "$allocator: exit status $status"
     head -n 40 "$dir/report" "$dir/$allocator".*.log
+done
+for test in "${ASSAY%/*}"/tests/test_machine*; do
+    if [[ ! -x $test ]] || valgrind -q --error-exitcode=9 "$test" >"$dir/report" 2>&1; then continue; fi
+    failures=$((failures + 1))
+    head -n 40 "$dir/report"
 done
 [[ $failures -eq 0 ]]

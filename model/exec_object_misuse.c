@@ -1,0 +1,91 @@
+/* exec_object_misuse.c: contract errors with objects, and stray writes around them (B61, B75, B78-B80). */
+#include "exec_objects.h"
+
+#define CALL(x, operation, ...) ((x)->kernel->ops->operation((x)->heap, __VA_ARGS__))
+
+/* The free that belongs to the block's origin, of this address. */
+static void free_at(struct exec *x, const struct kernel_block *b, void *p)
+{
+    const struct cache_model *m = x->kernel->caches;
+    if (b->origin == ORIGIN_OBJECT) CALL(x, cache_free, m->caches[b->owner].handle, p);
+    else CALL(x, kfree, p);
+}
+
+static bool is_object(const struct exec *x, const struct kernel_block *b)
+{
+    const struct known_cache *cache = &x->kernel->caches->caches[b->owner];
+    if (b->origin == ORIGIN_OBJECT) return cache->handle && !cache->zombie && x->kernel->ops->cache_free;
+    return b->origin == ORIGIN_KMALLOC && x->kernel->ops->kfree;
+}
+
+/* The place of a dead object is still a free place of a slab. */
+static bool place_is_free(struct exec *x, const struct kernel_block *b)
+{
+    struct cache_model *m = x->kernel->caches;
+    uint32_t head;
+    const struct slab *s = b->frames ? NULL : cache_model_slab(m, b->pfn, &head);
+    if (!s || !m->shadow_ready) return false;
+    bool own = b->origin != ORIGIN_OBJECT || cache_model_group(m, s->group) == cache_model_group(m, b->owner);
+    uintptr_t end = (uintptr_t)b->va + b->usable;
+    return own && shadow_next_owned(&m->shadow, (uintptr_t)b->va, end) >= end;
+}
+
+bool object_misuse(struct exec *x, const struct op *op, unsigned slot, uint64_t misuse)
+{
+    const struct kernel_block *b = &x->kernel->blocks[slot];
+    bool twice = misuse == MISUSE_DOUBLE_FREE;
+    if (!is_object(x, b) || misuse > MISUSE_INTERIOR) return true;
+    if (twice ? b->life != LIFE_DEAD || !place_is_free(x, b) : b->life != LIFE_LIVE || b->frames || b->usable <= 8)
+        return true;
+    if (!twice && !kernel_verify(x, slot, RULE_C10)) return false;
+    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_FREE};
+    if (!kernel_begin(x, &c)) return false;
+    if (c.must == REPORT_KINDS) {
+        c.must = twice ? REPORT_DOUBLE_FREE : REPORT_BAD_FREE;
+        c.must_rule = b->origin == ORIGIN_OBJECT ? RULE_B75 : RULE_B61;
+    }
+    if (kernel_declines(x, &c)) return true;
+    free_at(x, b, twice ? b->va : b->va + 8);
+    kernel_outcome(x, &c, RESULT_VOID, b->va);
+    if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
+    return twice || kernel_verify(x, slot, c.must_rule);
+}
+
+/* ---- Stray writes -------------------------------------------------------------------------------------------------------- */
+
+enum { BEHIND, BEFORE, AFTER_FREE };
+
+/* Only caches that watch themselves can tell; constructed objects are not poisoned (B79). */
+static bool is_watched(const struct exec *x, const struct kernel_block *b, uint64_t where)
+{
+    const struct known_cache *cache = &x->kernel->caches->caches[b->owner];
+    if (b->origin != ORIGIN_OBJECT || !cache->handle || cache->zombie || !x->kernel->ops->cache_validate) return false;
+    if (where == AFTER_FREE) return cache->flags & CACHE_POISON && !cache->constructor;
+    return cache->flags & CACHE_RED_ZONE;
+}
+
+bool object_scribble(struct exec *x, const struct op *op, unsigned slot, uint64_t where)
+{
+    const struct kernel_block *b = &x->kernel->blocks[slot];
+    bool after = where == AFTER_FREE;
+    if (where > AFTER_FREE || !is_watched(x, b, where)) return true;
+    if (after ? b->life != LIFE_DEAD || !place_is_free(x, b) : b->life != LIFE_LIVE) return true;
+    volatile unsigned char *at = where == BEHIND ? b->va + b->request : where == BEFORE ? b->va - 1 : b->va;
+    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_QUERY};
+    if (!kernel_begin(x, &c)) return false;
+    if (c.must == REPORT_KINDS) {
+        c.must = after ? REPORT_POISON : REPORT_REDZONE;
+        c.must_rule = after ? RULE_B79 : RULE_B78;
+    }
+    if (kernel_declines(x, &c)) return true;
+    unsigned char was = *at;
+    *at = (unsigned char)(was ^ 0xff);
+    int errors = CALL(x, cache_validate, x->kernel->caches->caches[b->owner].handle);
+    kernel_outcome(x, &c, RESULT_VOID, b->va);
+    if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
+    exec_checked(x, RULE_B80);
+    if (errors < 1 || *at != was)
+        return exec_fail(x, RULE_B80, (const void *)at, "the error counted, and the byte as it was",
+                         "%d errors, the byte is 0x%02x and was 0x%02x", errors, *at, was);
+    return true;
+}
