@@ -116,10 +116,12 @@ static void highmem_has_address(struct alloc_ops *ops) { kernel_rows(ops)->page_
 
 /* ---- Temporary mappings (B8) -------------------------------------------------------------------------------------------- */
 
+/* The first kunmap unmaps; the others find nothing to do. */
 static void forgetful_kunmap(void *heap, struct page *page)
 {
     struct buddy *b = heap;
     const unsigned slot = b->highmem.slot_of[buddy_pfn(b, page)];
+    if (!slot && !buddy_page_address(b, page)) return;
     if (slot) b->highmem.count[slot - 1] = 1;
     buddy_kunmap(b, page);
 }
