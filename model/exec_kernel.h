@@ -119,7 +119,7 @@ struct kernel_model {
     uint32_t baseline;           /* frames taken when the heap was made */
     uint32_t probes;             /* turns of what is looked at now and then */
     struct {                     /* runs of frames taken by calls in progress */
-        uint32_t pfn, count;
+        uint32_t pfn, count, each; /* `each` frames at a time */
     } * flights;
     uint32_t flight_count;
     struct kernel_kmap { /* exec_pages.c: pages that are kmapped; local ones are a stack */

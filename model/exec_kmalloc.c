@@ -96,23 +96,11 @@ static bool judge_impossible(struct exec *x, struct kernel_call *c, enum rule ru
     return exec_fail(x, rule, p, "NULL: no block is that large", "a block");
 }
 
-static bool judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
-{
-    if (!(c->injected >> FAULT_SLAB & 1)) return true;
-    exec_checked(x, RULE_B113);
-    if (r->group == GROUP_NONE)
-        return exec_fail(x, RULE_B114, NULL, "large requests are subject to page faults, not to failslab",
-                         "failslab was asked");
-    if (!(c->effective & GFP_BIT_NOFAIL)) return true;
-    return exec_fail(x, RULE_B113, NULL, "no injected failure of a request that must not fail", "one was injected");
-}
-
 bool kmalloc_granted(struct exec *x, struct kernel_call *c, struct object_request *r, enum rule impossible, void *p)
 {
     if (c->reported) return true;
     if (impossible != RULE_NONE) return judge_impossible(x, c, impossible, p);
     if (r->bytes == 0) return kernel_settle(x, c, FRAME_FREE) && enter_zero_size(x, c, p);
-    if (!judge_injection(x, c, r)) return false;
     if (!p) return objects_refused(x, c, r);
     if (p == ZERO_SIZE_PTR) return exec_fail(x, RULE_B51, NULL, "memory: bytes were asked for", "ZERO_SIZE_PTR");
     struct kernel_block block = {
@@ -262,7 +250,6 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     if (!bytes) {
         return kernel_forget(x, slot, LIFE_NONE) && kernel_settle(x, &c, FRAME_FREE) && enter_zero_size(x, &c, p);
     }
-    if (!judge_injection(x, &c, &r)) return false;
     if (p) return kmalloc_resized(x, &c, &r, &old, p);
     exec_checked(x, RULE_B59);
     if (bytes <= old.usable) /* it fits: nothing had to be asked for, and failslab is not (B59, C32) */
@@ -375,6 +362,8 @@ static bool is_offered(const struct kernel_ops *ops, enum op_kind kind)
 
 bool exec_step_kmalloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
+    if (op->kind == OP_MISUSE) return object_misuse(x, op, slot, a);
+    if (op->kind == OP_SCRIBBLE) return object_scribble(x, op, slot, a);
     if (!is_offered(x->kernel->ops, (enum op_kind)op->kind)) return exec_skip(x, (enum op_kind)op->kind);
     switch ((enum op_kind)op->kind) {
     case OP_KREALLOC:

@@ -33,16 +33,16 @@ bool caches_given(struct exec *x, struct kernel_call *c, uint32_t pfn, uint32_t 
                      "frames of a slab stay with it while objects in it are live", "frame %u was given back", pfn);
 }
 
-/* Slabs that were taken one behind the other are one run of frames. */
-static void take_run(struct exec *x, uint32_t pfn, uint32_t count)
+/* What is still in flight of [pfn, end) are slabs of `each` frames: some may have been claimed, or given back. */
+static void take_slabs(struct exec *x, uint32_t pfn, uint32_t end, uint32_t each)
 {
-    struct cache_model *m = x->kernel->caches;
-    unsigned group = m->current < GROUPS ? m->current : GROUP_OTHERS;
-    uint32_t each = m->groups[cache_model_group(m, group)].pages;
-    if (!each || count % each) each = count;
-    for (uint32_t i = 0; i < count; i += each) {
-        cache_model_take(m, group, pfn + i, each, x->kernel->machine->page_bytes);
-        m->arrived += m->current < GROUPS;
+    struct kernel_model *k = x->kernel;
+    unsigned group = k->caches->current < GROUPS ? k->caches->current : GROUP_OTHERS;
+    for (; pfn < end; pfn += each) {
+        if (frame_map_other(&k->frames, pfn, each, FRAME_FLIGHT) < pfn + each) continue;
+        cache_model_take(k->caches, group, pfn, each, k->machine->page_bytes);
+        frame_map_set(&k->frames, pfn, each, FRAME_SLAB);
+        k->caches->arrived += k->caches->current < GROUPS;
     }
 }
 
@@ -50,14 +50,9 @@ bool caches_settle(struct exec *x, struct kernel_call *c)
 {
     const struct kernel_model *k = x->kernel;
     if (c->taken && k->caches->current < GROUPS) caches_learn(x, k->caches->current);
-    for (uint32_t i = c->flight_first; c->taken && i < k->flight_count; i++) {
-        uint32_t pfn = k->flights[i].pfn, end = pfn + k->flights[i].count;
-        while (pfn < end) { /* some may have been claimed, or given back */
-            uint32_t stop = frame_map_other(&k->frames, pfn, end - pfn, FRAME_FLIGHT);
-            if (stop > pfn) take_run(x, pfn, stop - pfn);
-            pfn = stop + (stop == pfn);
-        }
-    }
+    /* The newest first: what was given back and taken again is a slab as it was taken last. */
+    for (uint32_t i = k->flight_count; c->taken && i-- > c->flight_first;)
+        take_slabs(x, k->flights[i].pfn, k->flights[i].pfn + k->flights[i].count, k->flights[i].each);
     return kernel_settle(x, c, FRAME_SLAB);
 }
 

@@ -40,6 +40,11 @@ struct object_request kmalloc_request(const struct exec *x, uint64_t size, unsig
 /* The request that kmem_cache_alloc of this cache stands for. */
 struct object_request caches_request(const struct exec *x, unsigned number);
 
+/* exec_cache_objects.c: the constructor of a cache of this number, which works while x is set; OP_CACHE_ALLOC and the like. */
+void (*caches_constructor(unsigned number))(void *object);
+void caches_construct(struct exec *x);
+bool caches_step_object(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b);
+
 /* The result p, which may be NULL, of a call that asked kmalloc for a new block; `impossible` is the rule that forbids the
  * request, or RULE_NONE. */
 bool kmalloc_granted(struct exec *x, struct kernel_call *c, struct object_request *r, enum rule impossible, void *p);
