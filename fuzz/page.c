@@ -28,6 +28,7 @@ struct life {
 struct chart {
     FILE *out;
     const struct trace *trace;
+    uint32_t events; /* of the trace's, those that are drawn */
     bool by_slot;
     uint64_t low, high; /* what the height spans: offsets, or slots */
     uint32_t frame;
@@ -36,7 +37,7 @@ struct chart {
 
 static double x_of(const struct chart *c, uint32_t event)
 {
-    return CHART_LEFT + CHART_WIDTH * event / (c->trace->event_count > 0 ? c->trace->event_count : 1);
+    return CHART_LEFT + CHART_WIDTH * event / (c->events > 0 ? c->events : 1);
 }
 
 static double y_of(const struct chart *c, uint64_t place)
@@ -90,12 +91,12 @@ static void measure(struct chart *c)
 {
     const struct machine_picture *m = &c->trace->machine;
     c->by_slot = c->trace->heap_size == 0;
-    for (uint32_t i = 0; m->frames && i < c->trace->event_count && !c->by_slot; i++) {
+    for (uint32_t i = 0; m->frames && i < c->events && !c->by_slot; i++) {
         const struct event *e = &c->trace->events[i];
         c->by_slot = drawable(c, e) && e->offset >= (uint64_t)m->lowmem_frames * m->page_bytes;
     }
     c->low = UINT64_MAX;
-    for (uint32_t i = 0; i < c->trace->event_count; i++) {
+    for (uint32_t i = 0; i < c->events; i++) {
         const struct event *e = &c->trace->events[i];
         if (!drawable(c, e)) continue;
         uint64_t from = place_of(c, e), to = from + height_of(c, e);
@@ -181,13 +182,13 @@ static void draw_axis(struct chart *c)
     fprintf(c->out, "<text x=\"%.1f\" y=\"%.1f\">call %llu</text>", CHART_LEFT, CHART_HEIGHT + 18,
             (unsigned long long)c->trace->events_dropped + 1);
     fprintf(c->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">call %llu</text>\n", CHART_LEFT + CHART_WIDTH,
-            CHART_HEIGHT + 18, (unsigned long long)c->trace->events_dropped + c->trace->event_count);
+            CHART_HEIGHT + 18, (unsigned long long)c->trace->events_dropped + c->events);
 }
 
 /* The run stops where the rule breaks: at the last event, or behind it if the call did not return. */
 static void draw_failure(struct chart *c, const struct verdict *verdict)
 {
-    uint32_t last = c->trace->event_count - 1;
+    uint32_t last = c->events - 1;
     double x = x_of(c, c->trace->events[last].op == verdict->op ? last : last + 1);
     fprintf(c->out, "<line class=\"fault\" x1=\"%.1f\" y1=\"0\" x2=\"%.1f\" y2=\"%.1f\">", x, x, CHART_HEIGHT);
     fputs("<title>here the rule is broken</title></line>\n", c->out);
@@ -261,23 +262,27 @@ static const char *height_words(const struct chart *c, bool run)
                                     : "the slots: addresses of a host heap mean nothing";
 }
 
-static void print_chart(FILE *out, const struct trace *trace, const struct verdict *verdict, bool run)
+static void print_chart(FILE *out, const struct program *p, const struct trace *trace, const struct verdict *verdict)
 {
     struct chart *c = calloc(1, sizeof *c);
     if (c == NULL) return; /* The page is whole without its chart. */
     c->out = out;
     c->trace = trace;
+    c->events = trace->event_count;
+    /* At the end everything is freed, which shows nothing unless a rule breaks there. */
+    while (!(verdict && verdict->kind == VERDICT_FAIL) && c->events > 1 && trace->events[c->events - 1].op >= p->op_count)
+        c->events--;
     for (unsigned life = 0; life < LIVES; life++) c->lives[life].opened = CLOSED;
     measure(c);
 
     fprintf(out, "<h2>The heap over time</h2>\n<p>One step to the right is one call; downwards are %s.%s</p>\n",
-            height_words(c, run),
+            height_words(c, verdict != NULL),
             trace->events_dropped > 0 ? " Only the last calls are shown." : "");
     fprintf(out, "<svg viewBox=\"0 -10 %.0f %.0f\" role=\"img\" aria-label=\"blocks over time\">\n",
             CHART_LEFT + CHART_WIDTH + 10, CHART_HEIGHT + 40);
     draw_axis(c);
-    for (uint32_t i = 0; i < trace->event_count; i++) draw_event(c, i);
-    for (unsigned life = 0; life < LIVES; life++) draw_life(c, life, trace->event_count);
+    for (uint32_t i = 0; i < c->events; i++) draw_event(c, i);
+    for (unsigned life = 0; life < LIVES; life++) draw_life(c, life, c->events);
     if (verdict != NULL && verdict->kind == VERDICT_FAIL) draw_failure(c, verdict);
     fputs("</svg>\n", out);
     free(c);
@@ -345,10 +350,10 @@ int page_write(FILE *out, const struct program *p, const struct trace *trace, co
     if (trace == NULL) {
         struct trace *imagined = imagine(p);
         fputs("<p>This is no run: the chart shows what the program asks for.</p>\n", out);
-        if (imagined != NULL && imagined->event_count > 0) print_chart(out, imagined, NULL, false);
+        if (imagined != NULL && imagined->event_count > 0) print_chart(out, p, imagined, NULL);
         free(imagined);
     } else if (trace->event_count > 0) {
-        print_chart(out, trace, verdict, true);
+        print_chart(out, p, trace, verdict);
     }
     if (trace != NULL && trace->machine.frames) page_machine(out, &trace->machine);
     fputs("</body>\n</html>\n", out);

@@ -19,7 +19,7 @@ void page_machine_style(FILE *out)
     fputs(".free { fill: #e8e8e4 } .slab { fill: #8c8c84 } .table { fill: #3d3d3a } .plain { fill: #c6a15b }\n"
           ".kept { fill: #d37295 } .late { fill: #c9a3b8 } .mixed { fill: #b9c4cf } .guard { fill: #c22 }\n"
           ".lazy { fill: #d9cfa3 } .inner { fill: #8c8c84 }\n"
-          ".strip text { fill: #222; pointer-events: none } .strip text.on { fill: #fff; font-size: 10px }\n"
+          ".strip text { fill: #222; pointer-events: none } .strip text.on { fill: #111; font-size: 10px }\n"
           "rect.fault { fill: none; stroke: #c22; stroke-width: 2.5; opacity: 1 }\n"
           "table { border-collapse: collapse; font-size: 13px } td, th { padding: 0 .8rem 0 0; text-align: right }\n"
           "td:first-child, th:first-child { text-align: left }\n"

@@ -15,7 +15,8 @@
 
 #define COLUMNS 64u
 #define ROWS_MAX 16u
-#define LETTERS 26u
+static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789"; /* of slots */
+#define LETTERS (sizeof letters - 1)
 
 const char *const picture_frame_words[FRAME_OWNERS] = {
     [FRAME_FREE] = "free",          [FRAME_FLIGHT] = "taken in the last call", [FRAME_PLAIN] = "malloc family",
@@ -111,7 +112,7 @@ struct drawing {
     const char *margin;
     bool around; /* the fault alone */
     bool seen[128];
-    uint16_t slots[PROGRAM_SLOTS]; /* in the order in which they got their letters: a to z, and from a on again */
+    uint16_t slots[PROGRAM_SLOTS]; /* in the order in which they got their letters: when there are no more, the first one again */
     uint16_t number[PROGRAM_SLOTS]; /* of a slot, from 1; 0: none yet */
     unsigned slot_count;
 };
@@ -123,14 +124,14 @@ static char letter_of_slot(struct drawing *d, uint16_t slot)
         d->slots[d->slot_count++] = slot;
         d->number[slot] = (uint16_t)d->slot_count;
     }
-    return (char)('a' + (d->number[slot] - 1) % LETTERS);
+    return letters[(d->number[slot] - 1) % LETTERS];
 }
 
-static char letter_of(struct drawing *d, const char *letters, uint16_t owner)
+static char letter_of(struct drawing *d, const char *named, uint16_t owner)
 {
     char c = owner == STRIP_MIXED   ? 'X'
              : owner >= FRAME_SLOT ? letter_of_slot(d, (uint16_t)(owner - FRAME_SLOT))
-                                   : letters[owner];
+                                   : named[owner];
     d->seen[(unsigned char)c] = true;
     return c;
 }
@@ -144,7 +145,7 @@ static struct strip cut(const struct drawing *d, const uint16_t *owner, uint32_t
     return (struct strip){.owner = owner, .first = from, .end = to, .columns = COLUMNS, .cell = 1};
 }
 
-static void print_strip(struct drawing *d, const struct strip *s, const char *letters, const char *what, uint32_t mark)
+static void print_strip(struct drawing *d, const struct strip *s, const char *named, const char *what, uint32_t mark)
 {
     uint16_t whole;
     if (s->cell > 1) fprintf(d->out, "%s    (a column is %u %ss)\n", d->margin, (unsigned)s->cell, what);
@@ -152,7 +153,7 @@ static void print_strip(struct drawing *d, const struct strip *s, const char *le
         end = strip_row(s, at, &whole);
         fprintf(d->out, "%s  %6u  ", d->margin, (unsigned)at);
         for (uint32_t i = 0; i < s->columns && at + i * s->cell < end; i++)
-            putc(letter_of(d, letters, strip_owner(s, at + i * s->cell, at + (i + 1) * s->cell)), d->out);
+            putc(letter_of(d, named, strip_owner(s, at + i * s->cell, at + (i + 1) * s->cell)), d->out);
         if (end - at > s->columns * s->cell) fprintf(d->out, "  and so on to %s %u", what, (unsigned)end - 1);
         putc('\n', d->out);
         if (mark >= at && mark < end)
@@ -256,8 +257,8 @@ static void print_legend(struct drawing *d)
     fprintf(d->out, "%s  (", d->margin);
     for (unsigned i = 0; i < d->slot_count && i < LETTERS; i++) {
         if (i > 0 && i % 8 == 0) fprintf(d->out, ",\n%s   ", d->margin), separator = "";
-        fprintf(d->out, "%s%c", separator, (char)('a' + i));
-        for (unsigned j = i; j < d->slot_count && j <= i + 2 * LETTERS; j += LETTERS)
+        fprintf(d->out, "%s%c", separator, letters[i]);
+        for (size_t j = i; j < d->slot_count && j <= i + 2 * LETTERS; j += LETTERS)
             fprintf(d->out, j == i + 2 * LETTERS ? " …" : " p%u", (unsigned)d->slots[j]);
         separator = ", ";
     }
