@@ -169,6 +169,8 @@ void report_commented(FILE *out, const struct program *p, const struct trace *tr
         if (failed) fprintf(out, "%s%s broken here", results ? "; " : "", report_rule(verdict)->id);
         putc('\n', out);
     }
+    if (verdict->kind == VERDICT_FAIL && verdict->op >= p->op_count)
+        fprintf(out, "# %s broken here, at the end of the program\n", report_rule(verdict)->id);
     if (trace->events_dropped > 0)
         fprintf(out, "# (the results of the first %llu calls were not kept)\n", (unsigned long long)trace->events_dropped);
 }

@@ -24,7 +24,7 @@ const char *const picture_frame_words[FRAME_OWNERS] = {
     [FRAME_RESERVE] = "a pool's reserve", [FRAME_DEFERRED] = "free put off",
 };
 const char *const picture_page_words[PICTURE_INNER + 1] = {
-    [PICTURE_FREE] = "free", [PICTURE_GUARD] = "guard", [PICTURE_LAZY] = "lazy", [PICTURE_INNER] = "the allocator's own"};
+    [PICTURE_FREE] = "free", [PICTURE_GUARD] = "guard", [PICTURE_LAZY] = "lazy", [PICTURE_INNER] = "mapped, but no slot's"};
 
 static const char frame_letters[FRAME_OWNERS] = {
     [FRAME_FREE] = '.',  [FRAME_FLIGHT] = 'F', [FRAME_PLAIN] = 'M',   [FRAME_SLAB] = 'S',    [FRAME_TABLE] = 'T',

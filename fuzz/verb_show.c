@@ -84,6 +84,18 @@ static int show_heap(FILE *out, const struct trace *t, const struct verdict *v)
     return failed ? -1 : 0;
 }
 
+static void show_skipped(FILE *out, const struct shown *s)
+{
+    bool any = false;
+    for (unsigned kind = 0; kind < OP_KINDS; kind++) {
+        if (!s->child.journal->counters.skipped[kind]) continue;
+        if (!any) fprintf(out, "#   not offered by %s: ", s->target.name);
+        fprintf(out, "%s%s", any ? ", " : "", op_name((enum op_kind)kind));
+        any = true;
+    }
+    if (any) putc('\n', out);
+}
+
 /* A program still, and everything else a comment. */
 static int show_run(FILE *out, const struct shown *s)
 {
@@ -96,6 +108,7 @@ static int show_run(FILE *out, const struct shown *s)
         fprintf(out, ": %s %s\n#   expected: %s\n#   seen:     %s", info->id, info->sentence, v->expected, v->seen);
     }
     fputs("\n", out);
+    show_skipped(out, s);
     if (t->machine.frames) {
         fputs("#\n", out);
         report_machine_picture(out, &t->machine, "# ", false);

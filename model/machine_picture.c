@@ -91,7 +91,10 @@ static void take_fault(const struct exec *x, struct machine_picture *p, const vo
     if (fault && p->fault_pfn == PFN_NONE) p->fault_pfn = machine_translate(m, fault);
     const struct kernel_block *b = slot < PROGRAM_SLOTS ? &x->kernel->blocks[slot] : NULL;
     if (p->fault_pfn != PFN_NONE || !b || b->life == LIFE_NONE) return;
-    p->fault_pfn = b->frames ? b->pfn : machine_direct_pfn(m, b->va);
+    uint32_t own = 0; /* the first frame that is still the block's */
+    while (own < p->frames && p->owner[own] != FRAME_SLOT + slot) own++;
+    if (own < p->frames) p->fault_pfn = own;
+    else p->fault_pfn = b->frames ? b->pfn : machine_direct_pfn(m, b->va);
 }
 
 void machine_picture_take(const struct exec *x, struct machine_picture *p, const void *fault, unsigned slot)

@@ -18,7 +18,7 @@ enum picture_page {
     PICTURE_FREE,
     PICTURE_GUARD,
     PICTURE_LAZY, /* freed, and not to be used before the next flush of the TLB */
-    PICTURE_INNER, /* mapped for the allocator itself, or behind a block of the malloc family */
+    PICTURE_INNER, /* mapped for the allocator itself, for a block of the malloc family, or for what a call is about to give */
     PICTURE_SLOT = FRAME_SLOT,
 };
 
