@@ -27,7 +27,8 @@ static void print_place(char *at, size_t size, const struct trace *t, const stru
 
 static bool makes_zero_size(const struct event *e)
 {
-    return (e->kind >= OP_KMALLOC && e->kind <= OP_KREALLOC_ARRAY) || (e->kind >= OP_KVMALLOC && e->kind <= OP_KVREALLOC);
+    return (e->kind >= OP_KMALLOC && e->kind <= OP_KREALLOC_ARRAY) ||
+           (e->kind >= OP_KVMALLOC && e->kind <= OP_KVREALLOC);
 }
 
 /* What came of one call: "+0x40 (32 usable)", "NULL ENOMEM", "reported BAD_FREE". */
@@ -172,5 +173,6 @@ void report_commented(FILE *out, const struct program *p, const struct trace *tr
     if (verdict->kind == VERDICT_FAIL && verdict->op >= p->op_count)
         fprintf(out, "# %s broken here, at the end of the program\n", report_rule(verdict)->id);
     if (trace->events_dropped > 0)
-        fprintf(out, "# (the results of the first %llu calls were not kept)\n", (unsigned long long)trace->events_dropped);
+        fprintf(out, "# (the results of the first %llu calls were not kept)\n",
+                (unsigned long long)trace->events_dropped);
 }

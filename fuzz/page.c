@@ -270,14 +270,14 @@ static void print_chart(FILE *out, const struct program *p, const struct trace *
     c->trace = trace;
     c->events = trace->event_count;
     /* At the end everything is freed, which shows nothing unless a rule breaks there. */
-    while (!(verdict && verdict->kind == VERDICT_FAIL) && c->events > 1 && trace->events[c->events - 1].op >= p->op_count)
+    while (!(verdict && verdict->kind == VERDICT_FAIL) && c->events > 1 &&
+           trace->events[c->events - 1].op >= p->op_count)
         c->events--;
     for (unsigned life = 0; life < LIVES; life++) c->lives[life].opened = CLOSED;
     measure(c);
 
     fprintf(out, "<h2>The heap over time</h2>\n<p>One step to the right is one call; downwards are %s.%s</p>\n",
-            height_words(c, verdict != NULL),
-            trace->events_dropped > 0 ? " Only the last calls are shown." : "");
+            height_words(c, verdict != NULL), trace->events_dropped > 0 ? " Only the last calls are shown." : "");
     fprintf(out, "<svg viewBox=\"0 -10 %.0f %.0f\" role=\"img\" aria-label=\"blocks over time\">\n",
             CHART_LEFT + CHART_WIDTH + 10, CHART_HEIGHT + 40);
     draw_axis(c);

@@ -31,18 +31,18 @@ void page_machine_style(FILE *out)
 /* ---- Owners -------------------------------------------------------------------------------------------------------- */
 
 static const char *const frame_classes[FRAME_OWNERS] = {
-    [FRAME_FREE] = "free",   [FRAME_FLIGHT] = "mixed", [FRAME_PLAIN] = "plain",   [FRAME_SLAB] = "slab",
-    [FRAME_TABLE] = "table", [FRAME_ARRAY] = "slab",   [FRAME_RESERVE] = "kept", [FRAME_DEFERRED] = "late",
-    [FRAME_RESERVED] = "free"};
+    [FRAME_FREE] = "free",    [FRAME_FLIGHT] = "mixed",  [FRAME_PLAIN] = "plain",
+    [FRAME_SLAB] = "slab",    [FRAME_TABLE] = "table",   [FRAME_ARRAY] = "slab",
+    [FRAME_RESERVE] = "kept", [FRAME_DEFERRED] = "late", [FRAME_RESERVED] = "free"};
 static const char *const page_classes[PICTURE_INNER + 1] = {
     [PICTURE_FREE] = "free", [PICTURE_GUARD] = "guard", [PICTURE_LAZY] = "lazy", [PICTURE_INNER] = "inner"};
 
 struct view {
     FILE *out;
     const char *const *classes, *const *words;
-    const char *what;      /* "frame", "page" */
-    uint32_t mark;         /* where a rule broke, or PFN_NONE */
-    bool *seen;            /* by owner that is no slot; the last one: mixed */
+    const char *what; /* "frame", "page" */
+    uint32_t mark;    /* where a rule broke, or PFN_NONE */
+    bool *seen;       /* by owner that is no slot; the last one: mixed */
 };
 
 #define SEEN_MIXED FRAME_OWNERS
@@ -66,8 +66,8 @@ static void draw_run(const struct view *v, const struct strip *s, double x, doub
     else fputs(v->classes[owner], v->out);
     if (owner < FRAME_SLOT) v->seen[owner] = true;
     if (owner == STRIP_MIXED) v->seen[SEEN_MIXED] = true;
-    fprintf(v->out, "\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>%s%s %u", x, y, width, ROW - 2, v->what,
-            to - from > 1 ? "s" : "", (unsigned)from);
+    fprintf(v->out, "\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>%s%s %u", x, y, width, ROW - 2,
+            v->what, to - from > 1 ? "s" : "", (unsigned)from);
     if (to - from > 1) fprintf(v->out, " to %u", (unsigned)(to < s->end ? to : s->end) - 1);
     fputs(": ", v->out);
     print_owner(v, owner);
@@ -97,11 +97,12 @@ static void draw_row(const struct view *v, const struct strip *s, double y, uint
         draw_run(v, s, LEFT + cell * ((from - at) / s->cell), y, cell * columns, from, folded ? end : to, owner);
     }
     if (folded)
-        fprintf(v->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">the same to %s %u</text>\n", LEFT + WIDTH / 2,
-                y + ROW - 6, v->what, (unsigned)end - 1);
+        fprintf(v->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">the same to %s %u</text>\n",
+                LEFT + WIDTH / 2, y + ROW - 6, v->what, (unsigned)end - 1);
     if (v->mark >= at && v->mark < end)
         fprintf(v->out,
-                "<rect class=\"fault\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>here the rule is broken: "
+                "<rect class=\"fault\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>here the rule is "
+                "broken: "
                 "%s %u</title></rect>\n",
                 LEFT + cell * ((v->mark - at) / s->cell % s->columns), y - 1, cell, ROW, v->what, (unsigned)v->mark);
 }
@@ -113,7 +114,8 @@ static void draw_strip(const struct view *v, const uint16_t *owner, uint32_t fir
     const struct strip s = strip_of(owner, first, end, columns, ROWS_MAX);
     for (uint32_t at = first; at < end; at = strip_row(&s, at, &whole)) rows++;
     if (s.cell > 1) fprintf(v->out, "<p>A column is %u %ss.</p>\n", (unsigned)s.cell, v->what);
-    fprintf(v->out, "<svg class=\"strip\" viewBox=\"0 -2 %.0f %.0f\" role=\"img\" aria-label=\"%ss and their owners\">\n",
+    fprintf(v->out,
+            "<svg class=\"strip\" viewBox=\"0 -2 %.0f %.0f\" role=\"img\" aria-label=\"%ss and their owners\">\n",
             LEFT + WIDTH + 10, rows * ROW + 4, v->what);
     double y = 0;
     for (uint32_t at = first, next; at < end; at = next, y += ROW) {
@@ -134,8 +136,8 @@ static void draw_marks(FILE *out, const struct picture_zone *z)
             LEFT + WIDTH + 10);
     fprintf(out, "<text x=\"%.1f\" y=\"11\" text-anchor=\"end\">free</text>", LEFT - 6);
     fprintf(out, "<rect class=\"free\" x=\"%.1f\" y=\"2\" width=\"%.1f\" height=\"10\"/>", LEFT, WIDTH);
-    fprintf(out, "<rect class=\"b2\" x=\"%.1f\" y=\"2\" width=\"%.1f\" height=\"10\"><title>%u free</title></rect>", LEFT,
-            WIDTH * z->free / all, (unsigned)z->free);
+    fprintf(out, "<rect class=\"b2\" x=\"%.1f\" y=\"2\" width=\"%.1f\" height=\"10\"><title>%u free</title></rect>",
+            LEFT, WIDTH * z->free / all, (unsigned)z->free);
     for (unsigned i = 0; i < 3; i++)
         fprintf(out, "<line class=\"fault\" x1=\"%.1f\" x2=\"%.1f\" y1=\"0\" y2=\"14\"><title>%s %u</title></line>",
                 LEFT + WIDTH * marks[i] / all, LEFT + WIDTH * marks[i] / all, words[i], (unsigned)marks[i]);
@@ -205,8 +207,8 @@ static void list_kmaps(FILE *out, const struct machine_picture *m)
 
 static void print_key(FILE *out, const char *class, const char *word)
 {
-    fprintf(out, "<svg class=\"key\" viewBox=\"0 0 10 10\"><rect class=\"%s\" width=\"10\" height=\"10\"/></svg>%s\n", class,
-            word);
+    fprintf(out, "<svg class=\"key\" viewBox=\"0 0 10 10\"><rect class=\"%s\" width=\"10\" height=\"10\"/></svg>%s\n",
+            class, word);
 }
 
 static void print_legend(FILE *out, const bool *frames, const bool *pages)

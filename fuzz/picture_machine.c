@@ -19,15 +19,22 @@ static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789"; /* of slot
 #define LETTERS (sizeof letters - 1)
 
 const char *const picture_frame_words[FRAME_OWNERS] = {
-    [FRAME_FREE] = "free",          [FRAME_FLIGHT] = "taken in the last call", [FRAME_PLAIN] = "malloc family",
-    [FRAME_SLAB] = "slab",          [FRAME_TABLE] = "page table",              [FRAME_ARRAY] = "array of pages",
-    [FRAME_RESERVE] = "a pool's reserve", [FRAME_DEFERRED] = "free put off",
+    [FRAME_FREE] = "free",
+    [FRAME_FLIGHT] = "taken in the last call",
+    [FRAME_PLAIN] = "malloc family",
+    [FRAME_SLAB] = "slab",
+    [FRAME_TABLE] = "page table",
+    [FRAME_ARRAY] = "array of pages",
+    [FRAME_RESERVE] = "a pool's reserve",
+    [FRAME_DEFERRED] = "free put off",
 };
-const char *const picture_page_words[PICTURE_INNER + 1] = {
-    [PICTURE_FREE] = "free", [PICTURE_GUARD] = "guard", [PICTURE_LAZY] = "lazy", [PICTURE_INNER] = "mapped, but no slot's"};
+const char *const picture_page_words[PICTURE_INNER + 1] = {[PICTURE_FREE] = "free",
+                                                           [PICTURE_GUARD] = "guard",
+                                                           [PICTURE_LAZY] = "lazy",
+                                                           [PICTURE_INNER] = "mapped, but no slot's"};
 
 static const char frame_letters[FRAME_OWNERS] = {
-    [FRAME_FREE] = '.',  [FRAME_FLIGHT] = 'F', [FRAME_PLAIN] = 'M',   [FRAME_SLAB] = 'S',    [FRAME_TABLE] = 'T',
+    [FRAME_FREE] = '.',  [FRAME_FLIGHT] = 'F',  [FRAME_PLAIN] = 'M',    [FRAME_SLAB] = 'S',    [FRAME_TABLE] = 'T',
     [FRAME_ARRAY] = 'A', [FRAME_RESERVE] = 'R', [FRAME_DEFERRED] = 'D', [FRAME_RESERVED] = ' '};
 static const char page_letters[PICTURE_INNER + 1] = {
     [PICTURE_FREE] = '.', [PICTURE_GUARD] = '|', [PICTURE_LAZY] = '~', [PICTURE_INNER] = 'A'};
@@ -98,7 +105,8 @@ void picture_frames(FILE *out, const struct picture_area *a)
         while (next < a->pages && a->pfns[next] == a->pfns[next - 1] + 1) next++;
         while (again < a->pages && a->pfns[again] == a->pfns[i]) again++;
         if (a->pfns[i] == PFN_NONE) fputs(" none", out), next = again;
-        else if (again > i + 1) fprintf(out, " %u (%u times)", (unsigned)a->pfns[i], (unsigned)(again - i)), next = again;
+        else if (again > i + 1)
+            fprintf(out, " %u (%u times)", (unsigned)a->pfns[i], (unsigned)(again - i)), next = again;
         else if (next > i + 1) fprintf(out, " %u-%u", (unsigned)a->pfns[i], (unsigned)a->pfns[next - 1]);
         else fprintf(out, " %u", (unsigned)a->pfns[i]);
     }
@@ -112,7 +120,8 @@ struct drawing {
     const char *margin;
     bool around; /* the fault alone */
     bool seen[128];
-    uint16_t slots[PROGRAM_SLOTS]; /* in the order in which they got their letters: when there are no more, the first one again */
+    uint16_t slots
+        [PROGRAM_SLOTS]; /* in the order in which they got their letters: when there are no more, the first one again */
     uint16_t number[PROGRAM_SLOTS]; /* of a slot, from 1; 0: none yet */
     unsigned slot_count;
 };
@@ -129,7 +138,7 @@ static char letter_of_slot(struct drawing *d, uint16_t slot)
 
 static char letter_of(struct drawing *d, const char *named, uint16_t owner)
 {
-    char c = owner == STRIP_MIXED   ? 'X'
+    char c = owner == STRIP_MIXED  ? 'X'
              : owner >= FRAME_SLOT ? letter_of_slot(d, (uint16_t)(owner - FRAME_SLOT))
                                    : named[owner];
     d->seen[(unsigned char)c] = true;
@@ -157,8 +166,8 @@ static void print_strip(struct drawing *d, const struct strip *s, const char *na
         if (end - at > s->columns * s->cell) fprintf(d->out, "  and so on to %s %u", what, (unsigned)end - 1);
         putc('\n', d->out);
         if (mark >= at && mark < end)
-            fprintf(d->out, "%s          %*s %s %u\n", d->margin, (int)((mark - at) / s->cell % s->columns) + 1, "^", what,
-                    (unsigned)mark);
+            fprintf(d->out, "%s          %*s %s %u\n", d->margin, (int)((mark - at) / s->cell % s->columns) + 1, "^",
+                    what, (unsigned)mark);
     }
 }
 
@@ -204,7 +213,8 @@ static void print_areas(const struct drawing *d)
         const struct picture_area *a = &d->m->areas[i];
         bool hit = d->m->fault_page >= a->first && d->m->fault_page <= a->first + a->pages;
         if (d->around && !hit) continue;
-        fprintf(d->out, "%s    p%u: page%s %u", d->margin, (unsigned)a->slot, a->pages == 1 ? "" : "s", (unsigned)a->first);
+        fprintf(d->out, "%s    p%u: page%s %u", d->margin, (unsigned)a->slot, a->pages == 1 ? "" : "s",
+                (unsigned)a->first);
         if (a->pages > 1) fprintf(d->out, "-%u", (unsigned)(a->first + a->pages - 1));
         fputs(a->alias ? " -> frames, another slot's:" : a->pages == 1 ? " -> frame" : " -> frames", d->out);
         picture_frames(d->out, a);
@@ -233,7 +243,8 @@ static void print_window(struct drawing *d)
     const struct strip all = {.owner = m->window, .end = m->window_pages, .columns = 1, .cell = 1};
     bool untouched = strip_owner(&all, 0, m->window_pages) == PICTURE_FREE;
     if (!m->window_pages || (d->around && m->fault_page == PFN_NONE) || (untouched && !m->mapped && !d->around)) return;
-    fprintf(d->out, "%s  vmalloc window: %u pages, %u mapped\n", d->margin, (unsigned)m->window_pages, (unsigned)m->mapped);
+    fprintf(d->out, "%s  vmalloc window: %u pages, %u mapped\n", d->margin, (unsigned)m->window_pages,
+            (unsigned)m->mapped);
     const struct strip s = cut(d, m->window, 0, m->window_pages, m->fault_page);
     print_strip(d, &s, page_letters, "page", m->fault_page);
     print_areas(d);

@@ -61,16 +61,20 @@ static void take_window(const struct exec *x, struct machine_picture *p)
                                                      : PICTURE_FREE;
     for (unsigned slot = 0; slot < k->slot_end; slot++)
         if (k->blocks[slot].life == LIFE_LIVE || k->blocks[slot].life == LIFE_DEFERRED) take_area(x, p, slot);
-    for (uint32_t i = 0; p->mapped && i < p->window_pages; i++)
-        if (p->window[i] < PICTURE_SLOT && machine_translate(m, m->vmalloc_start + (size_t)i * p->page_bytes) != PFN_NONE)
-            p->window[i] = PICTURE_INNER;
-    for (uint32_t i = 0; i < sizeof p->tables / sizeof p->tables[0]; i++)
-        p->tables[i] = i * m->table_entries < p->window_pages ? machine_table_pfn(m, i) : PFN_NONE;
+    for (uint32_t i = 0; i < sizeof p->tables / sizeof p->tables[0]; i++) {
+        const uint32_t first = i * p->table_pages, end = first + p->table_pages;
+        p->tables[i] = first < p->window_pages ? machine_table_pfn(m, i) : PFN_NONE;
+        for (uint32_t j = first; p->tables[i] != PFN_NONE && j < end && j < p->window_pages; j++)
+            if (p->window[j] < PICTURE_SLOT &&
+                machine_translate(m, m->vmalloc_start + (size_t)j * p->page_bytes) != PFN_NONE)
+                p->window[j] = PICTURE_INNER;
+    }
 }
 
 /* ---- Temporary mappings -------------------------------------------------------------------------------------------- */
 
-static void take_kmap(const struct kernel_model *k, struct machine_picture *p, const struct kernel_kmap *kmap, bool local)
+static void take_kmap(const struct kernel_model *k, struct machine_picture *p, const struct kernel_kmap *kmap,
+                      bool local)
 {
     const struct machine *m = k->machine;
     size_t at = (size_t)((uintptr_t)kmap->va - (uintptr_t)m->pkmap) >> m->page_shift;

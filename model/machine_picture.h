@@ -41,7 +41,7 @@ struct machine_picture {
     struct picture_area { /* in the order of addresses */
         uint32_t first, pages;
         uint16_t slot;
-        bool alias; /* made by vmap: the frames are another slot's */
+        bool alias;                            /* made by vmap: the frames are another slot's */
         uint32_t pfns[PICTURE_AREA_PAGES_MAX]; /* behind the first of them */
     } areas[PICTURE_AREAS_MAX];
     struct picture_kmap {
@@ -50,7 +50,8 @@ struct machine_picture {
     } kmaps[PICTURE_KMAPS_MAX];
     uint16_t owner[FRAME_MAP_FRAMES]; /* of each frame: enum frame_owner, or FRAME_SLOT + slot */
     uint16_t window[AREA_WINDOW_MAX]; /* of each page: enum picture_page, or PICTURE_SLOT + slot */
-    uint32_t tables[AREA_WINDOW_MAX / 512]; /* frame of the page table for pages [i, i + 1) * table_pages, or PFN_NONE */
+    uint32_t
+        tables[AREA_WINDOW_MAX / 512]; /* frame of the page table for pages [i, i + 1) * table_pages, or PFN_NONE */
 };
 
 struct exec;
