@@ -171,7 +171,7 @@ unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
     return m->inside->oracle + ((size_t)pfn << m->page_shift);
 }
 
-/* Neighbours that change sides one after the other, in either direction, under one mask, are one event. */
+/* Equal neighbours that change sides one after the other, in either direction, under one mask, are one event. */
 static void change_sides(struct machine *m, enum machine_event_kind kind, uint32_t pfn, uint32_t count, uint32_t gfp)
 {
     struct machine_inside *in = m->inside;
@@ -179,7 +179,7 @@ static void change_sides(struct machine *m, enum machine_event_kind kind, uint32
     if (in->event_count && in->event_count <= MACHINE_EVENTS_MAX) {
         struct machine_event *last = &in->events[in->event_count - 1];
         bool behind = last->a + last->b == pfn, before = pfn + count == last->a;
-        if (last->kind == kind && last->gfp == gfp && (behind || before)) {
+        if (last->kind == kind && last->gfp == gfp && last->each == count && (behind || before)) {
             if (before) last->a = pfn;
             last->b += count;
             return;
@@ -215,8 +215,10 @@ void machine_event(struct machine *m, enum machine_event_kind kind, uint32_t a, 
     struct machine_inside *in = m->inside;
     if (kind == EVENT_WAKE_KSWAPD) m->kswapd_awake = true;
     in->events_of[kind]++;
+    bool frames = kind == EVENT_TAKE || kind == EVENT_GIVE;
     if (in->event_count < MACHINE_EVENTS_MAX)
-        in->events[in->event_count] = (struct machine_event){.kind = (uint8_t)kind, .a = a, .b = b, .gfp = gfp};
+        in->events[in->event_count] = (struct machine_event){
+            .kind = (uint8_t)kind, .each = frames ? (uint16_t)b : 0, .a = a, .b = b, .gfp = gfp};
     if (in->event_count <= MACHINE_EVENTS_MAX) in->event_count++; /* one more than there are: some were lost */
 }
 

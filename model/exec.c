@@ -336,13 +336,17 @@ static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
 {
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_C32 : RULE_C10;
     if (x->options.thorough) return kernel_verify_all(x, rule);
-    return x->calls % 2 == 0 || kernel_sweep(x, rule);
+    bool refused = x->outcome.result == RESULT_NULL; /* which must have changed nothing (C32) */
+    for (unsigned turns = refused ? 4 : x->calls % 2; turns; turns--)
+        if (!kernel_sweep(x, rule)) return false;
+    return true;
 }
 
 /* What must hold after any legal call. */
-static inline bool after_call(struct exec *x)
+static inline bool after_call(struct exec *x, const struct op *op)
 {
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10;
+    if (x->kernel && rule == RULE_A8 && op->kind >= OP_KERNEL_FIRST) rule = RULE_C32;
     if (x->kernel && !after_kernel_call(x)) return false;
     if (x->options.thorough) return model_verify_most(x, rule);
     return x->model.turn++ % 2 || model_sweep(x, rule);
@@ -381,7 +385,7 @@ static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_
     if (!(family ? exec_step_heap(x, op, slot, a, b) : step_other(x, op, slot, a, b))) return false;
     if (x->lender.reports != x->reports_seen) return false_report(x, op);
     if (x->outcome.result == RESULT_SKIPPED) return true;
-    if (!after_call(x)) return false;
+    if (!after_call(x, op)) return false;
     x->options.counters->operations++;
     return !x->rounds_compared || course_remembers(x);
 }

@@ -119,6 +119,7 @@ static bool take(struct exec *x, struct kernel_call *c, const struct machine_eve
         pfn = stop;
     }
     k->flights[k->flight_count].pfn = e->a;
+    k->flights[k->flight_count].each = e->each;
     k->flights[k->flight_count++].count = e->b;
     return true;
 }
