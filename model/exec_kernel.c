@@ -35,7 +35,10 @@ bool kernel_busy(const struct exec *x, unsigned slot)
 
 void kernel_outcome(struct exec *x, const struct kernel_call *c, enum result_class result, const void *p)
 {
-    exec_outcome(x, c->op, c->slot, result, p, 0);
+    const struct machine *m = x->kernel->machine;
+    uintptr_t end = (uintptr_t)m->pkmap + m->pkmap_slots * m->page_bytes;
+    bool place = (uintptr_t)p >= (uintptr_t)m->direct && (uintptr_t)p < end; /* ZERO_SIZE_PTR and handles are none */
+    exec_outcome(x, c->op, c->slot, result, place ? p : NULL, 0);
 }
 
 /* ---- TAKE ---------------------------------------------------------------------------------------------------------- */
