@@ -77,14 +77,14 @@ static struct page *angry_alloc(void *heap, unsigned gfp, unsigned order)
     return page;
 }
 
-static void refusal_scribbles(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = angry_alloc; }
+static void page_refusal_scribbles(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = angry_alloc; }
 
 const struct canary broken_core[] = {
     {"largest_split", "B15", "a largest block is split although smaller ones would do", &alloc_buddy, largest_split},
     {"null_is_no_address", "B21", "free_pages of 0 is an error", &alloc_buddy, null_is_no_address},
     {"free_flushes", "B105", "freeing pages flushes the TLB", &alloc_buddy, free_flushes},
     {"kmap_shows_neighbour", "C18", "a temporary mapping shows the neighbour", &alloc_buddy, kmap_shows_neighbour},
-    {"refusal_scribbles", "C32", "a refusal overwrites somebody's page", &alloc_buddy, refusal_scribbles},
+    {"page_refusal_scribbles", "C32", "a refusal overwrites somebody's page", &alloc_buddy, page_refusal_scribbles},
     {"nowait_might_sleep", "C34", "a request that may not sleep says that it might", &alloc_buddy, nowait_might_sleep},
     {0},
 };
