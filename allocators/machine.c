@@ -217,8 +217,8 @@ void machine_event(struct machine *m, enum machine_event_kind kind, uint32_t a, 
     in->events_of[kind]++;
     bool frames = kind == EVENT_TAKE || kind == EVENT_GIVE;
     if (in->event_count < MACHINE_EVENTS_MAX)
-        in->events[in->event_count] = (struct machine_event){
-            .kind = (uint8_t)kind, .each = frames ? (uint16_t)b : 0, .a = a, .b = b, .gfp = gfp};
+        in->events[in->event_count] =
+            (struct machine_event){.kind = (uint8_t)kind, .each = frames ? (uint16_t)b : 0, .a = a, .b = b, .gfp = gfp};
     if (in->event_count <= MACHINE_EVENTS_MAX) in->event_count++; /* one more than there are: some were lost */
 }
 
