@@ -112,20 +112,21 @@ struct kernel_model {
     enum program_context context;
     uint8_t scopes[KERNEL_SCOPES_MAX];
     unsigned scope_depth;
-    unsigned scope;              /* enum machine_scope, or-ed, in force */
-    uint32_t sweep, sweep_page;  /* slot that the rotating sweep looks at next, and which page of it */
-    struct kernel_call *current; /* the innermost call in progress */
-    bool broken;                 /* a rule was broken in a nested call: the outer ones only return */
-    uint32_t baseline;           /* frames taken when the heap was made */
-    uint32_t probes;             /* turns of what is looked at now and then */
-    struct {                     /* runs of frames taken by calls in progress */
+    unsigned scope;                /* enum machine_scope, or-ed, in force */
+    uint32_t sweep, sweep_page;    /* slot that the rotating sweep looks at next, and which page of it */
+    struct kernel_call *current;   /* the innermost call in progress */
+    bool broken;                   /* a rule was broken in a nested call: the outer ones only return */
+    uint32_t baseline;             /* frames taken when the heap was made */
+    uint32_t probes;               /* turns of what is looked at now and then */
+    struct {                       /* runs of frames taken by calls in progress */
         uint32_t pfn, count, each; /* `each` frames at a time */
     } * flights;
     uint32_t flight_count;
     struct kernel_kmap { /* exec_pages.c: pages that are kmapped; local ones are a stack */
         uint32_t pfn, slot;
-        unsigned char *va;
+        uint32_t page;  /* of the slot's block */
         uint32_t count; /* 0: free entry */
+        unsigned char *va;
     } kmaps[KERNEL_KMAPS_MAX], locals[KERNEL_SCOPES_MAX];
     uint32_t kmap_count, local_count;
 };
@@ -227,6 +228,9 @@ bool object_release(struct exec *x, unsigned slot);
 bool kmalloc_release(struct exec *x, unsigned slot);
 bool area_release(struct exec *x, unsigned slot);
 bool element_release(struct exec *x, unsigned slot);
+
+/* EVENT_MAP, EVENT_UNMAP, EVENT_FLUSH of any call. */
+void areas_follow(struct exec *x, const struct machine_event *e);
 
 /* Frames [pfn, pfn + count) of a slab's have just been given back; false if a rule was broken: an object lives there. */
 bool caches_given(struct exec *x, struct kernel_call *c, uint32_t pfn, uint32_t count);

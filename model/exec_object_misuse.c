@@ -27,8 +27,8 @@ static bool place_is_free(struct exec *x, const struct kernel_block *b)
     if (frame_map_other(&k->frames, b->pfn, frames, FRAME_FREE) == b->pfn + frames) return true;
     const struct slab *s = b->frames ? NULL : cache_model_slab(k->caches, b->pfn, &head);
     if (!s || !k->caches->shadow_ready) return false;
-    bool own = b->origin != ORIGIN_OBJECT ||
-               cache_model_group(k->caches, s->group) == cache_model_group(k->caches, b->owner);
+    bool own =
+        b->origin != ORIGIN_OBJECT || cache_model_group(k->caches, s->group) == cache_model_group(k->caches, b->owner);
     uintptr_t end = (uintptr_t)b->va + b->usable;
     return own && shadow_next_owned(&k->caches->shadow, (uintptr_t)b->va, end) >= end;
 }
