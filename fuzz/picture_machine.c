@@ -15,6 +15,7 @@
 
 #define COLUMNS 64u
 #define ROWS_MAX 16u
+#define AREAS_MAX 12u
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789"; /* of slots */
 #define LETTERS (sizeof letters - 1)
 
@@ -207,12 +208,19 @@ static void print_zone(struct drawing *d, unsigned zone)
 
 /* ---- What is mapped ------------------------------------------------------------------------------------------------ */
 
+/* Small ones with the frames behind their pages; the strip shows the others well enough. */
 static void print_areas(const struct drawing *d)
 {
+    uint32_t printed = 0, left_out = d->m->areas_left_out;
     for (uint32_t i = 0; i < d->m->area_count; i++) {
         const struct picture_area *a = &d->m->areas[i];
         bool hit = d->m->fault_page >= a->first && d->m->fault_page <= a->first + a->pages;
         if (d->around && !hit) continue;
+        if (!d->around && (printed == AREAS_MAX || a->pages > PICTURE_AREA_PAGES_MAX)) {
+            left_out++;
+            continue;
+        }
+        printed++;
         fprintf(d->out, "%s    p%u: page%s %u", d->margin, (unsigned)a->slot, a->pages == 1 ? "" : "s",
                 (unsigned)a->first);
         if (a->pages > 1) fprintf(d->out, "-%u", (unsigned)(a->first + a->pages - 1));
@@ -220,8 +228,9 @@ static void print_areas(const struct drawing *d)
         picture_frames(d->out, a);
         putc('\n', d->out);
     }
-    if (d->m->areas_left_out && !d->around)
-        fprintf(d->out, "%s    and %u more\n", d->margin, (unsigned)d->m->areas_left_out);
+    if (left_out && !d->around)
+        fprintf(d->out, "%s    %s%u area%s%s\n", d->margin, printed ? "and " : "", (unsigned)left_out,
+                left_out == 1 ? "" : "s", printed ? " more" : "");
 }
 
 static void print_tables(const struct drawing *d)
