@@ -35,7 +35,10 @@ bool kernel_busy(const struct exec *x, unsigned slot)
 
 void kernel_outcome(struct exec *x, const struct kernel_call *c, enum result_class result, const void *p)
 {
-    exec_outcome(x, c->op, c->slot, result, p, 0);
+    const struct machine *m = x->kernel->machine;
+    uintptr_t end = (uintptr_t)m->pkmap + m->pkmap_slots * m->page_bytes;
+    bool place = (uintptr_t)p >= (uintptr_t)m->direct && (uintptr_t)p < end; /* ZERO_SIZE_PTR and handles are none */
+    exec_outcome(x, c->op, c->slot, result, place ? p : NULL, 0);
 }
 
 /* ---- TAKE ---------------------------------------------------------------------------------------------------------- */
@@ -198,6 +201,7 @@ static bool forbidden(struct exec *x, const struct kernel_call *c, unsigned kind
     };
     enum rule rule = rules[kind] ? (enum rule)rules[kind] : RULE_C34;
     unsigned eager = c->effective & ~(unsigned)(GFP_BIT_NORETRY | GFP_BIT_RETRY_MAYFAIL);
+    if (c->act == ACT_MAP && c->must != REPORT_KINDS) rule = c->must_rule; /* not even begun: it was to be reported */
     if (kind == EVENT_OOM && mask_kills(x->kernel->machine, eager, x->kernel->scope, c->order)) rule = RULE_B39;
     bool scoped = (kind == EVENT_IO && (c->gfp & GFP_BIT_IO)) || (kind == EVENT_FS && (c->gfp & GFP_BIT_FS));
     if (scoped && !(x->kernel->scope & SCOPE_NORECLAIM) && (c->gfp & GFP_BIT_DIRECT)) rule = RULE_B45;
@@ -218,6 +222,9 @@ static bool judge_event(struct exec *x, struct kernel_call *c, const struct mach
     case EVENT_INJECTED: c->injected |= 1u << e->a; return true;
     case EVENT_DIRECT_RECLAIM: c->reclaimed = e->a; return true;
     case EVENT_OOM: c->killed = e->a; return true;
+    case EVENT_MAP:
+    case EVENT_UNMAP:
+    case EVENT_FLUSH: areas_follow(x, e); return true;
     case EVENT_PT_ALLOC:
         exec_checked(x, RULE_B104);
         if (e->a >= k->machine->frames || k->frames.owner[e->a] != FRAME_FLIGHT)
@@ -292,6 +299,7 @@ bool kernel_declines(struct exec *x, struct kernel_call *c)
     return true;
 }
 
+/* Judged before the events: what an error does that is not noticed is not what is wrong with it. */
 static bool judge_reports(struct exec *x, struct kernel_call *c)
 {
     uint32_t reports = x->lender.reports - c->reports_before;
@@ -309,14 +317,20 @@ static bool judge_reports(struct exec *x, struct kernel_call *c)
         return exec_fail(x, c->must_rule, NULL, "exactly the report that the error has", "%u of %s, wanted %u of %s",
                          reports, reports ? report_kind_name(x->lender.report) : "none", c->must_count,
                          report_kind_name(c->must));
+    c->reported = true;
+    kernel_outcome(x, c, RESULT_REPORT, NULL);
+    return true;
+}
+
+static bool judge_unchanged(struct exec *x, const struct kernel_call *c)
+{
+    if (!c->reported) return true;
     /* What is destroyed with something left in it goes all the same, but for that (B74, B112). */
     const bool goes = c->must == REPORT_OBJECTS_REMAIN || c->must == REPORT_LEAK;
     if (!goes && (c->count[EVENT_TAKE] || c->count[EVENT_GIVE] || c->count[EVENT_MAP] || c->count[EVENT_UNMAP]))
         return exec_fail(x, RULE_C43, NULL, "a reported error that changes nothing",
                          "%u frames taken, %u given back, %u pages mapped, %u unmapped", c->count[EVENT_TAKE],
                          c->count[EVENT_GIVE], c->count[EVENT_MAP], c->count[EVENT_UNMAP]);
-    c->reported = true;
-    kernel_outcome(x, c, RESULT_REPORT, NULL);
     return true;
 }
 
@@ -334,7 +348,9 @@ static bool judge_split(struct exec *x, const struct kernel_call *c)
 bool kernel_end(struct exec *x, struct kernel_call *c)
 {
     struct kernel_model *k = x->kernel;
-    bool held = !k->broken && follow(x, c) && judge_reports(x, c);
+    bool error = c->must != REPORT_KINDS;
+    bool held = !k->broken && (!error || judge_reports(x, c)) && follow(x, c) &&
+                (error ? judge_unchanged(x, c) : judge_reports(x, c));
     k->current = c->outer;
     if (!held) return false;
     c->taken = k->frames.owned[FRAME_FLIGHT] - c->flight_before;

@@ -124,8 +124,9 @@ struct kernel_model {
     uint32_t flight_count;
     struct kernel_kmap { /* exec_pages.c: pages that are kmapped; local ones are a stack */
         uint32_t pfn, slot;
-        unsigned char *va;
+        uint32_t page;  /* of the slot's block */
         uint32_t count; /* 0: free entry */
+        unsigned char *va;
     } kmaps[KERNEL_KMAPS_MAX], locals[KERNEL_SCOPES_MAX];
     uint32_t kmap_count, local_count;
 };
@@ -227,6 +228,9 @@ bool object_release(struct exec *x, unsigned slot);
 bool kmalloc_release(struct exec *x, unsigned slot);
 bool area_release(struct exec *x, unsigned slot);
 bool element_release(struct exec *x, unsigned slot);
+
+/* EVENT_MAP, EVENT_UNMAP, EVENT_FLUSH of any call. */
+void areas_follow(struct exec *x, const struct machine_event *e);
 
 /* Frames [pfn, pfn + count) of a slab's have just been given back; false if a rule was broken: an object lives there. */
 bool caches_given(struct exec *x, struct kernel_call *c, uint32_t pfn, uint32_t count);
