@@ -149,10 +149,12 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 
 typedef uint64_t lanes __attribute__((vector_size(2 * sizeof(uint64_t)))); /* gcc needs to be told */
 
+#define SOILED_WHOLE 64u /* frames: of so many taken at once or more only the ends of each */
+#define SOILED_EDGE 256u
+
 static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, size_t bytes)
 {
     const struct machine_geometry *g = &in->geometry;
-    in->frames_soiled++;
     if (!g->random_dirt) {
         memset(frame, g->dirt, bytes);
         return;
@@ -194,7 +196,10 @@ void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp)
     for (uint32_t i = pfn; i - pfn < count && i < m->frames; i++) {
         if (in->frame_epochs[i] == in->epoch) continue;
         in->frame_epochs[i] = in->epoch;
-        soil(in, i, machine_oracle(m, i), m->page_bytes);
+        in->frames_soiled++;
+        unsigned char *frame = machine_oracle(m, i);
+        soil(in, i, frame, count < SOILED_WHOLE ? m->page_bytes : SOILED_EDGE);
+        if (count >= SOILED_WHOLE) soil(in, i, frame + m->page_bytes - SOILED_EDGE, SOILED_EDGE);
     }
     in->taken += count;
     change_sides(m, EVENT_TAKE, pfn, count, gfp);

@@ -124,8 +124,9 @@ struct kernel_model {
     uint32_t flight_count;
     struct kernel_kmap { /* exec_pages.c: pages that are kmapped; local ones are a stack */
         uint32_t pfn, slot;
-        unsigned char *va;
+        uint32_t page;  /* of the slot's block */
         uint32_t count; /* 0: free entry */
+        unsigned char *va;
     } kmaps[KERNEL_KMAPS_MAX], locals[KERNEL_SCOPES_MAX];
     uint32_t kmap_count, local_count;
 };
