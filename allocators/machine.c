@@ -196,8 +196,8 @@ void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp)
     for (uint32_t i = pfn; i - pfn < count && i < m->frames; i++) {
         if (in->frame_epochs[i] == in->epoch) continue;
         in->frame_epochs[i] = in->epoch;
-        in->frames_soiled++;
         unsigned char *frame = machine_oracle(m, i);
+        in->frames_soiled++;
         soil(in, i, frame, count < SOILED_WHOLE ? m->page_bytes : SOILED_EDGE);
         if (count >= SOILED_WHOLE) soil(in, i, frame + m->page_bytes - SOILED_EDGE, SOILED_EDGE);
     }
@@ -220,9 +220,10 @@ void machine_event(struct machine *m, enum machine_event_kind kind, uint32_t a, 
     struct machine_inside *in = m->inside;
     if (kind == EVENT_WAKE_KSWAPD) m->kswapd_awake = true;
     in->events_of[kind]++;
+    bool frames = kind == EVENT_TAKE || kind == EVENT_GIVE;
     if (in->event_count < MACHINE_EVENTS_MAX)
-        in->events[in->event_count] =
-            (struct machine_event){.kind = (uint8_t)kind, .each = (uint16_t)b, .a = a, .b = b, .gfp = gfp};
+        in->events[in->event_count] = (struct machine_event){
+            .kind = (uint8_t)kind, .each = frames ? (uint16_t)b : 0, .a = a, .b = b, .gfp = gfp};
     if (in->event_count <= MACHINE_EVENTS_MAX) in->event_count++; /* one more than there are: some were lost */
 }
 

@@ -88,7 +88,9 @@ static void bad_cache(struct kernel_swarm *s, const unsigned char *b)
 {
     const uint64_t args[] = {PROGRAM_CACHE_ARGS(0, 0, 0, false), PROGRAM_CACHE_ARGS(64, 24, 0, false),
                              PROGRAM_CACHE_ARGS(SLAB_OBJECT_MAX + 1, 0, 0, false),
-                             PROGRAM_CACHE_ARGS(SLAB_OBJECT_MAX + 1, 0, CACHE_PANIC, false)};
+                             PROGRAM_CACHE_ARGS(SLAB_OBJECT_MAX + 1, 0, CACHE_PANIC, false),
+                             PROGRAM_CACHE_ARGS(64, 0, CACHE_UNKNOWN, false),
+                             PROGRAM_CACHE_ARGS(64, 0, CACHE_UNKNOWN | CACHE_PANIC, false)};
     struct cache_ledger *c = &s->caches[b[1] & 3];
     kernel_need(s, IN_TASK);
     if (b[2] & 1 && c->exists && c->live && !c->pools) {
@@ -98,7 +100,7 @@ static void bad_cache(struct kernel_swarm *s, const unsigned char *b)
     }
     struct op *op = kernel_append(s, OP_CACHE_CREATE, 0);
     op->a = PROGRAM_CACHES - 1;
-    op->b = args[b[1] >> 2 & 3];
+    op->b = args[(b[1] >> 2) % (sizeof args / sizeof *args)];
 }
 
 static bool has_object(const struct held *h) { return h->holds >= HOLDS_OBJECT && h->holds < HOLDS_ELEMENT; }

@@ -86,11 +86,11 @@ static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint6
     bool zalloc = op->kind == OP_CACHE_ZALLOC, zeroed = zalloc || op->gfp & GFP_BIT_ZERO;
     struct known_cache *cache = &m->caches[number];
     if (!cache->handle || cache->zombie || x->kernel->blocks[slot].life == LIFE_LIVE ||
-        x->kernel->blocks[slot].life == LIFE_DEFERRED || (zeroed && cache->constructor))
+        x->kernel->blocks[slot].life == LIFE_DEFERRED)
         return true;
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .request = cache->size};
     if (!kernel_begin(x, &c)) return false;
-    if (kernel_declines(x, &c)) return true;
+    if (!objects_asked(x, &c, zeroed && cache->constructor)) return true;
     struct object_request r = caches_request(x, number);
     r.zeroed = zeroed;
     objects_expect(x, &c, &r);
@@ -186,11 +186,10 @@ static bool step_alloc_bulk(struct exec *x, const struct op *op, unsigned slot, 
     struct known_cache *cache = &m->caches[number];
     bool zeroed = op->gfp & GFP_BIT_ZERO;
     void *objects[BULK_MAX] = {NULL};
-    if (!cache->handle || cache->zombie || !slots_are_empty(x, slot, count) || (zeroed && cache->constructor))
-        return true;
+    if (!cache->handle || cache->zombie || !slots_are_empty(x, slot, count)) return true;
     struct kernel_call c = {.op = op, .slot = slot, .slots = count, .act = ACT_BULK, .gfp = op->gfp, .request = count};
     if (!kernel_begin(x, &c)) return false;
-    if (kernel_declines(x, &c)) return true;
+    if (!objects_asked(x, &c, zeroed && cache->constructor)) return true;
     struct object_request r = caches_request(x, number);
     r.zeroed = zeroed;
     objects_expect(x, &c, &r);

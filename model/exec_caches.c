@@ -18,14 +18,15 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (cache->handle) return true;
     snprintf(name, sizeof name, "c%u", number);
     struct cache_args args = {.name = name,
-                              .size = (uint32_t)b,
-                              .align = (uint16_t)(b >> 32),
-                              .flags = (uint8_t)(b >> 48),
-                              .constructor = b >> 63 ? caches_constructor(number) : NULL};
+                              .size = PROGRAM_CACHE_SIZE(b),
+                              .align = PROGRAM_CACHE_ALIGN(b),
+                              .flags = PROGRAM_CACHE_FLAGS(b),
+                              .constructor = PROGRAM_CACHE_CONSTRUCTOR(b) ? caches_constructor(number) : NULL};
     struct kernel_call c = {.op = op, .act = ACT_CACHE, .request = args.size};
     if (!kernel_begin(x, &c)) return false;
-    bool bad = args.size == 0 || !power_of_two(args.align), large = args.size > SLAB_OBJECT_MAX;
-    if (c.must == REPORT_KINDS && (bad || large)) {
+    bool bad = args.size == 0 || !power_of_two(args.align),
+         refused = args.size > SLAB_OBJECT_MAX || args.flags & ~(unsigned)CACHE_FLAGS;
+    if (c.must == REPORT_KINDS && (bad || refused)) {
         c.must = args.flags & CACHE_PANIC ? REPORT_PANIC : bad ? REPORT_CONTRACT_WARN : REPORT_KINDS;
         c.must_rule = RULE_B65;
     }
@@ -39,7 +40,7 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     kernel_outcome(x, &c, handle ? RESULT_VOID : RESULT_NULL, NULL);
     if (!kernel_end(x, &c) || !caches_settle(x, &c)) return false;
     exec_checked(x, RULE_B65);
-    if (c.reported || bad || large || !handle) {
+    if (c.reported || bad || refused || !handle) {
         *cache = (struct known_cache){0};
         if (handle) return exec_fail(x, RULE_B65, NULL, "NULL: such a cache cannot be", "a cache was made");
         return true;

@@ -19,6 +19,10 @@ struct object_request {
     bool must_succeed;
 };
 
+/* After kernel_begin of a request for objects: false if the call is not made, and over. Two errors at once are not asked for, nor
+ * a mask of which the stray bits might be taken away (B63) or reported (B4). To zero what was constructed is one (B69). */
+bool objects_asked(struct exec *x, struct kernel_call *c, bool zeroes_constructed);
+
 /* Before the call, after kernel_begin. */
 void objects_expect(struct exec *x, const struct kernel_call *c, struct object_request *r);
 

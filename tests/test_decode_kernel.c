@@ -185,7 +185,7 @@ static void check_mask(const struct op *op)
     LEGAL(!(op->gfp & GFP_BIT_MOVABLE && op->gfp & GFP_BIT_RECLAIMABLE));
     LEGAL(!(op->gfp & GFP_BIT_DIRECT) || w.context == CONTEXT_TASK);
     LEGAL(!(op->gfp & GFP_BIT_NOFAIL) || op->gfp & GFP_BIT_DIRECT);
-    if (op->kind >= OP_CACHE_CREATE) LEGAL(!(op->gfp & (GFP_BIT_HIGHMEM | GFP_BIT_DMA32)));
+    if (op->kind >= OP_VMALLOC) LEGAL(!(op->gfp & (GFP_BIT_HIGHMEM | GFP_BIT_DMA32)));
     if (op->kind == OP_POOL_ALLOC) LEGAL(!(op->gfp & GFP_BIT_ZERO));
     if (op->kind >= OP_KVMALLOC && op->kind <= OP_KVREALLOC) LEGAL((op->gfp & GFP_KERNEL) == GFP_KERNEL);
 }
