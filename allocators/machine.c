@@ -140,7 +140,7 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
     next_epoch(in);
     machine_disarm_all(m);
     machine_events_clear(m);
-    in->taken = 0;
+    in->taken = in->soiled = 0;
     in->on = true;
     return 0;
 }
@@ -149,7 +149,8 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 
 typedef uint64_t lanes __attribute__((vector_size(2 * sizeof(uint64_t)))); /* gcc needs to be told */
 
-#define SOILED_WHOLE 64u /* frames: of so many taken at once or more only the ends of each */
+#define SOILED_WHOLE 512u /* frames; of further ones only the ends */
+#define SOILED_RUN 64u    /* and of so many taken at once */
 #define SOILED_EDGE 256u
 
 static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, size_t bytes)
@@ -197,9 +198,11 @@ void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp)
         if (in->frame_epochs[i] == in->epoch) continue;
         in->frame_epochs[i] = in->epoch;
         unsigned char *frame = machine_oracle(m, i);
+        bool whole = count < SOILED_RUN && in->soiled < SOILED_WHOLE;
         in->frames_soiled++;
-        soil(in, i, frame, count < SOILED_WHOLE ? m->page_bytes : SOILED_EDGE);
-        if (count >= SOILED_WHOLE) soil(in, i, frame + m->page_bytes - SOILED_EDGE, SOILED_EDGE);
+        in->soiled++;
+        soil(in, i, frame, whole ? m->page_bytes : SOILED_EDGE);
+        if (!whole) soil(in, i, frame + m->page_bytes - SOILED_EDGE, SOILED_EDGE);
     }
     in->taken += count;
     change_sides(m, EVENT_TAKE, pfn, count, gfp);
@@ -222,8 +225,8 @@ void machine_event(struct machine *m, enum machine_event_kind kind, uint32_t a, 
     in->events_of[kind]++;
     bool frames = kind == EVENT_TAKE || kind == EVENT_GIVE;
     if (in->event_count < MACHINE_EVENTS_MAX)
-        in->events[in->event_count] = (struct machine_event){
-            .kind = (uint8_t)kind, .each = frames ? (uint16_t)b : 0, .a = a, .b = b, .gfp = gfp};
+        in->events[in->event_count] =
+            (struct machine_event){.kind = (uint8_t)kind, .each = frames ? (uint16_t)b : 0, .a = a, .b = b, .gfp = gfp};
     if (in->event_count <= MACHINE_EVENTS_MAX) in->event_count++; /* one more than there are: some were lost */
 }
 
