@@ -140,7 +140,7 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
     next_epoch(in);
     machine_disarm_all(m);
     machine_events_clear(m);
-    in->taken = 0;
+    in->taken = in->soiled = 0;
     in->on = true;
     return 0;
 }
@@ -149,7 +149,8 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 
 typedef uint64_t lanes __attribute__((vector_size(2 * sizeof(uint64_t)))); /* gcc needs to be told */
 
-#define SOILED_WHOLE 64u /* frames: of so many taken at once or more only the ends of each */
+#define SOILED_WHOLE 512u /* frames; of further ones only the ends */
+#define SOILED_RUN 64u    /* and of so many taken at once */
 #define SOILED_EDGE 256u
 
 static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, size_t bytes)
@@ -196,10 +197,12 @@ void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp)
     for (uint32_t i = pfn; i - pfn < count && i < m->frames; i++) {
         if (in->frame_epochs[i] == in->epoch) continue;
         in->frame_epochs[i] = in->epoch;
-        in->frames_soiled++;
         unsigned char *frame = machine_oracle(m, i);
-        soil(in, i, frame, count < SOILED_WHOLE ? m->page_bytes : SOILED_EDGE);
-        if (count >= SOILED_WHOLE) soil(in, i, frame + m->page_bytes - SOILED_EDGE, SOILED_EDGE);
+        bool whole = count < SOILED_RUN && in->soiled < SOILED_WHOLE;
+        in->frames_soiled++;
+        in->soiled++;
+        soil(in, i, frame, whole ? m->page_bytes : SOILED_EDGE);
+        if (!whole) soil(in, i, frame + m->page_bytes - SOILED_EDGE, SOILED_EDGE);
     }
     in->taken += count;
     change_sides(m, EVENT_TAKE, pfn, count, gfp);
