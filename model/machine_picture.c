@@ -55,10 +55,12 @@ static void take_window(const struct exec *x, struct machine_picture *p)
     p->table_pages = m->table_entries;
     p->mapped = machine_mapped(m);
     memset(p->window, 0, p->window_pages * sizeof p->window[0]);
-    for (uint32_t i = 0; areas && i < p->window_pages && i <= areas->touched_end; i++) {
-        bool behind_area = i && area_model_mapped(areas, i - 1) && !area_model_mapped(areas, i);
-        p->window[i] = areas->page[i] == AREA_LAZY ? PICTURE_LAZY : behind_area ? PICTURE_GUARD : PICTURE_FREE;
-    }
+    for (uint32_t i = 0; areas && i < p->window_pages && i < areas->touched_end; i++)
+        p->window[i] = areas->page[i] == AREA_LAZY ? PICTURE_LAZY : PICTURE_FREE;
+    /* What is not mapped behind something that is, is its guard. */
+    for (uint32_t i = 1; areas && i < p->window_pages && i <= areas->touched_end; i++)
+        if (p->window[i] == PICTURE_FREE && area_model_mapped(areas, i - 1) && !area_model_mapped(areas, i))
+            p->window[i] = PICTURE_GUARD;
     for (unsigned slot = 0; slot < k->slot_end; slot++)
         if (k->blocks[slot].life == LIFE_LIVE || k->blocks[slot].life == LIFE_DEFERRED) take_area(x, p, slot);
     for (uint32_t i = 0; i < sizeof p->tables / sizeof p->tables[0]; i++) {
