@@ -1,48 +1,50 @@
-/* area_model.h: which pages of the vmalloc window are whose (B90, B96-B99).
+/* area_model.h: what becomes of the pages of the vmalloc window (B90, B96-B99).
  *
- * A page of the window is free, an area's, a guard, or lazy: freed and unmapped, but not to be used again before the next
- * flush of the TLB. Only pages of areas that the program holds are known one by one; those that an allocator makes for
- * itself (arrays of pages, B104) are counted.
+ * Known from events alone, so the allocator's own areas (arrays of pages, B104) and those of the malloc family count like
+ * any other. A page that was unmapped is lazy until the next flush of the TLB, and so is the guard behind it; one that is
+ * mapped again before that is stale: the processor may still go to the old frame (B98).
  */
 #ifndef AREA_MODEL_H
 #define AREA_MODEL_H
 
-#include "kernel.h"
-#include "program.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 #define AREA_WINDOW_MAX 65536u /* pages of the largest window */
 
-enum area_page { AREA_FREE, AREA_BUSY, AREA_GUARD, AREA_LAZY };
+enum area_page { AREA_FREE, AREA_BUSY, AREA_STALE, AREA_LAZY, AREA_STATES };
 
 struct area_model {
-    uint32_t pages;                 /* of the window */
-    uint32_t count[4];              /* pages by enum area_page, of areas that are known */
-    uint32_t inner, inner_areas;    /* pages and number of the allocator's own areas that are in use */
-    uint32_t areas;                 /* known ones in use */
-    bool others;                    /* the malloc family has areas too */
-    bool inexact;                   /* how many pages are lazy is not known */
-    uint16_t inside[PROGRAM_SLOTS]; /* pages of the allocator's own that belong to the slot's area */
-    uint8_t page[AREA_WINDOW_MAX];  /* enum area_page */
-    uint32_t touched, touched_end;  /* the range of pages that was not free */
-    uint32_t tables;                /* page tables when last looked at: they never become fewer */
-    struct area_lazy {
-        uint32_t first, pages;
-    } lazy[AREA_WINDOW_MAX / 2];
-    uint32_t lazies;
+    uint32_t pages;                /* of the window */
+    uint32_t count[AREA_STATES];   /* pages by enum area_page; guards of what is mapped are free here */
+    uint32_t runs;                 /* of mapped pages: as many areas, as no two of them touch */
+    uint32_t known;                /* mapped pages of areas that the program holds */
+    uint8_t page[AREA_WINDOW_MAX]; /* enum area_page */
+    uint32_t touched, touched_end; /* the range of pages that are not free, or were not */
 };
 
 void area_model_fresh(struct area_model *m, uint32_t pages);
 
-/* The first page of [first, first + pages) that is not free; the end if all are. */
-uint32_t area_model_taken(const struct area_model *m, uint32_t first, uint32_t pages);
-/* An area of `pages` pages and its guard, all free so far. */
-void area_model_take(struct area_model *m, uint32_t first, uint32_t pages);
-/* It is freed: its pages and its guard are lazy. */
-void area_model_leave(struct area_model *m, uint32_t first, uint32_t pages);
-/* All that is lazy is free. */
+/* Events; what lies outside the window is left out. */
+void area_model_map(struct area_model *m, uint32_t first, uint32_t pages);
+void area_model_unmap(struct area_model *m, uint32_t first, uint32_t pages);
 void area_model_flush(struct area_model *m);
 
-/* Is there a run of so many pages that are free or lazy, as far as is known? */
-bool area_model_has_gap(const struct area_model *m, uint32_t pages);
+/* Whether the page is mapped; false outside the window. */
+static inline bool area_model_mapped(const struct area_model *m, uint32_t page)
+{
+    return page < m->pages && (m->page[page] == AREA_BUSY || m->page[page] == AREA_STALE);
+}
+
+static inline uint32_t area_model_busy(const struct area_model *m)
+{
+    return m->count[AREA_BUSY] + m->count[AREA_STALE];
+}
+
+/* The first stale page of [first, first + pages); the end if there is none. */
+uint32_t area_model_stale(const struct area_model *m, uint32_t first, uint32_t pages);
+
+/* The longest run of pages that are neither mapped nor a guard, without those that are lazy, or with them. */
+uint32_t area_model_longest(const struct area_model *m, bool with_lazy);
 
 #endif

@@ -86,7 +86,8 @@ static bool locked_vfree(struct kernel_swarm *s, const unsigned char *b)
 /* Arguments that no cache has (B65), in a number that stays free; a cache destroyed with objects in it (B74). */
 static void bad_cache(struct kernel_swarm *s, const unsigned char *b)
 {
-    const uint64_t args[] = {PROGRAM_CACHE_ARGS(0, 0, 0, false), PROGRAM_CACHE_ARGS(64, 24, 0, false),
+    const uint64_t args[] = {PROGRAM_CACHE_ARGS(0, 0, 0, false),
+                             PROGRAM_CACHE_ARGS(64, 24, 0, false),
                              PROGRAM_CACHE_ARGS(SLAB_OBJECT_MAX + 1, 0, 0, false),
                              PROGRAM_CACHE_ARGS(SLAB_OBJECT_MAX + 1, 0, CACHE_PANIC, false),
                              PROGRAM_CACHE_ARGS(64, 0, CACHE_UNKNOWN, false),

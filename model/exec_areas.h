@@ -33,6 +33,13 @@ static inline uint64_t area_pages_of(const struct exec *x, uint64_t bytes)
 
 static inline bool kernel_idle(const struct kernel_block *b) { return b->life != LIFE_LIVE && b->life != LIFE_DEFERRED; }
 
+/* Where it lies: in whole pages of the window, none of them or of its neighbours another area's (B86, B90); and, when all
+ * else has been looked at, none of them unmapped since the last flush (B98). */
+bool area_judge_span(struct exec *x, const unsigned char *p, uint64_t pages);
+bool area_judge_stale(struct exec *x, const unsigned char *p, uint32_t pages);
+/* Each page shows the frame that it did when the area was made (C17). */
+bool area_judge_frames(struct exec *x, const struct kernel_block *b);
+
 /* After kernel_begin, before the call. */
 void area_expect(struct exec *x, const struct kernel_call *c, struct area_request *r);
 /* After kernel_end: the result, NULL or not; or one of the two. `block` may have always_zeroed set. */
@@ -42,10 +49,10 @@ bool area_granted(struct exec *x, struct kernel_call *c, const struct area_reque
 bool area_refused(struct exec *x, struct kernel_call *c, const struct area_request *r);
 
 /* The call has freed or unmapped the block `old` of its slot: its pages are lazy and fault. */
-bool area_left(struct exec *x, const struct kernel_call *c, const struct kernel_block *old);
+bool area_left(struct exec *x, const struct kernel_block *old);
 
-/* From now on the malloc family has areas too: which pages of the window are in use is not known. */
-void areas_shared(struct exec *x);
+/* Whether pools hold frames that no slab explains. */
+bool pools_have_pages(const struct exec *x);
 
 bool area_step_free(struct exec *x, const struct op *op, unsigned slot);
 bool area_step_vmap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b);

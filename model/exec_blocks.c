@@ -5,7 +5,7 @@
  * or bytes are missing on one side (O7). Blocks up to WHOLE_BYTES are looked at whole as long as all of them fit a cache; of
  * others both ends of each of some pages, always the same ones of the same block; when thorough, all up to MOST_BYTES.
  */
-#include "exec_kernel.h"
+#include "exec_areas.h"
 
 #include <string.h>
 
@@ -209,6 +209,7 @@ bool kernel_verify(struct exec *x, unsigned slot, enum rule rule)
     if (pfn != PFN_NONE)
         return exec_fail(x, RULE_C16, b->va, "a live block's frames its own until it is freed",
                          "frame %u of p%u has another owner", pfn, slot);
+    if ((b->origin == ORIGIN_VMALLOC || b->origin == ORIGIN_VMAP) && !area_judge_frames(x, b)) return false;
     return kernel_verify_prefix(x, b, b->request, rule);
 }
 

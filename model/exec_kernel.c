@@ -35,7 +35,10 @@ bool kernel_busy(const struct exec *x, unsigned slot)
 
 void kernel_outcome(struct exec *x, const struct kernel_call *c, enum result_class result, const void *p)
 {
-    exec_outcome(x, c->op, c->slot, result, p, 0);
+    const struct machine *m = x->kernel->machine;
+    uintptr_t end = (uintptr_t)m->pkmap + m->pkmap_slots * m->page_bytes;
+    bool place = (uintptr_t)p >= (uintptr_t)m->direct && (uintptr_t)p < end; /* ZERO_SIZE_PTR and handles are none */
+    exec_outcome(x, c->op, c->slot, result, place ? p : NULL, 0);
 }
 
 /* ---- TAKE ---------------------------------------------------------------------------------------------------------- */
@@ -198,6 +201,7 @@ static bool forbidden(struct exec *x, const struct kernel_call *c, unsigned kind
     };
     enum rule rule = rules[kind] ? (enum rule)rules[kind] : RULE_C34;
     unsigned eager = c->effective & ~(unsigned)(GFP_BIT_NORETRY | GFP_BIT_RETRY_MAYFAIL);
+    if (c->act == ACT_MAP && c->must != REPORT_KINDS) rule = c->must_rule; /* not even begun: it was to be reported */
     if (kind == EVENT_OOM && mask_kills(x->kernel->machine, eager, x->kernel->scope, c->order)) rule = RULE_B39;
     bool scoped = (kind == EVENT_IO && (c->gfp & GFP_BIT_IO)) || (kind == EVENT_FS && (c->gfp & GFP_BIT_FS));
     if (scoped && !(x->kernel->scope & SCOPE_NORECLAIM) && (c->gfp & GFP_BIT_DIRECT)) rule = RULE_B45;
@@ -218,6 +222,9 @@ static bool judge_event(struct exec *x, struct kernel_call *c, const struct mach
     case EVENT_INJECTED: c->injected |= 1u << e->a; return true;
     case EVENT_DIRECT_RECLAIM: c->reclaimed = e->a; return true;
     case EVENT_OOM: c->killed = e->a; return true;
+    case EVENT_MAP:
+    case EVENT_UNMAP:
+    case EVENT_FLUSH: areas_follow(x, e); return true;
     case EVENT_PT_ALLOC:
         exec_checked(x, RULE_B104);
         if (e->a >= k->machine->frames || k->frames.owner[e->a] != FRAME_FLIGHT)

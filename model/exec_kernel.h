@@ -231,6 +231,9 @@ bool kmalloc_release(struct exec *x, unsigned slot);
 bool area_release(struct exec *x, unsigned slot);
 bool element_release(struct exec *x, unsigned slot);
 
+/* EVENT_MAP, EVENT_UNMAP, EVENT_FLUSH of any call. */
+void areas_follow(struct exec *x, const struct machine_event *e);
+
 /* Frames [pfn, pfn + count) of a slab's have just been given back; false if a rule was broken: an object lives there. */
 bool caches_given(struct exec *x, struct kernel_call *c, uint32_t pfn, uint32_t count);
 

@@ -73,7 +73,7 @@ bool area_step_kvmalloc(struct exec *x, const struct op *op, unsigned slot, uint
     if (kernel_declines(x, &c)) return true;
     struct either e = expect(x, &c, fits ? bytes : 0);
     void *p = array ? CALL(x, kvcalloc, (size_t)a, (size_t)b, op->gfp) : CALL(x, kvmalloc, bytes, op->gfp);
-    kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
+    kernel_outcome(x, &c, p == ZERO_SIZE_PTR ? RESULT_VOID : p ? RESULT_PTR : RESULT_NULL, p == ZERO_SIZE_PTR ? NULL : p);
     return kernel_end(x, &c) && judge_new(x, &c, &e, fits, p);
 }
 
@@ -85,7 +85,7 @@ static bool judge_moved(struct exec *x, struct kernel_call *c, struct either *e,
     exec_checked(x, RULE_B108);
     if (!was_area && !is_area) return kmalloc_resized(x, c, &e->object, old, p);
     if (!is_area) return exec_fail(x, RULE_B108, p, "an area stays one", "it became kmalloc's memory");
-    if (was_area && !area_left(x, c, old)) return false;
+    if (was_area && !area_left(x, old)) return false;
     if (!kernel_forget(x, c->slot, LIFE_NONE)) return false;
     e->area.old = old;
     e->area.copy_rule = RULE_B108;

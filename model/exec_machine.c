@@ -139,7 +139,6 @@ void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *
 bool kernel_plain_end(struct exec *x, struct kernel_call *c)
 {
     bool held = kernel_end(x, c) && kernel_settle(x, c, FRAME_PLAIN);
-    if (c->count[EVENT_MAP]) areas_shared(x);
     kernel_as_task(x, false);
     return held;
 }

@@ -18,19 +18,23 @@ static bool is_object(const struct exec *x, const struct kernel_block *b)
     return b->origin == ORIGIN_KMALLOC && x->kernel->ops->kfree;
 }
 
-/* Nobody lives where the dead block was: its place in a slab is a free one, or its frames are free. */
+/* The dead block's place in a slab is a free one. */
 static bool place_is_free(struct exec *x, const struct kernel_block *b)
 {
-    const struct kernel_model *k = x->kernel;
-    const uint32_t frames = b->frames ? b->frames : 1;
+    struct cache_model *m = x->kernel->caches;
     uint32_t head;
-    if (frame_map_other(&k->frames, b->pfn, frames, FRAME_FREE) == b->pfn + frames) return true;
-    const struct slab *s = b->frames ? NULL : cache_model_slab(k->caches, b->pfn, &head);
-    if (!s || !k->caches->shadow_ready) return false;
-    bool own = b->origin != ORIGIN_OBJECT ||
-               cache_model_group(k->caches, s->group) == cache_model_group(k->caches, b->owner);
+    const struct slab *s = b->frames ? NULL : cache_model_slab(m, b->pfn, &head);
+    if (!s || !m->shadow_ready) return false;
+    bool own = b->origin != ORIGIN_OBJECT || cache_model_group(m, s->group) == cache_model_group(m, b->owner);
     uintptr_t end = (uintptr_t)b->va + b->usable;
-    return own && shadow_next_owned(&k->caches->shadow, (uintptr_t)b->va, end) >= end;
+    return own && shadow_next_owned(&m->shadow, (uintptr_t)b->va, end) >= end;
+}
+
+/* The dead block's frames are nobody's: its slab is gone, or it was pages of its own. */
+static bool frames_are_free(const struct exec *x, const struct kernel_block *b)
+{
+    const uint32_t frames = b->frames ? b->frames : 1;
+    return frame_map_other(&x->kernel->frames, b->pfn, frames, FRAME_FREE) == b->pfn + frames;
 }
 
 /* An address in a lowmem frame that is free; NULL if there is none. */
@@ -48,7 +52,9 @@ static unsigned char *target_of(struct exec *x, const struct kernel_block *b, en
 {
     const bool live = b->life == LIFE_LIVE && b->va;
     switch (misuse) {
-    case MISUSE_DOUBLE_FREE: return b->life == LIFE_DEAD && b->va && place_is_free(x, b) ? b->va : NULL;
+    case MISUSE_DOUBLE_FREE:
+        if (b->life != LIFE_DEAD || !b->va) return NULL;
+        return frames_are_free(x, b) || place_is_free(x, b) ? b->va : NULL;
     case MISUSE_INTERIOR: return live && b->usable > 8 ? b->va + (b->frames ? b->usable / 2 : 8) : NULL;
     default: return live ? nobodys(x) : NULL;
     }

@@ -12,7 +12,7 @@ void objects_expect(struct exec *x, const struct kernel_call *c, struct object_r
     caches_learn(x, r->group);
     r->spare = r->group < GROUPS ? cache_model_spare(m, r->group) : 0;
     uint32_t stride = r->group < GROUPS ? m->groups[cache_model_group(m, r->group)].stride : 0;
-    while (x->kernel->machine->page_bytes << r->order < stride) r->order++; /* red zones need room, too */
+    while (x->kernel->machine->page_bytes << r->order < stride) r->order++;     /* red zones need room, too */
     unsigned gfp = c->effective & ~(unsigned)(GFP_BIT_HIGHMEM | GFP_BIT_DMA32); /* taken away (B63) */
     if (r->group < GROUP_KMALLOC && m->caches[r->group].flags & CACHE_DMA) gfp |= GFP_BIT_DMA;
     r->must_succeed = kernel_must_succeed(x, gfp, r->order);

@@ -7,11 +7,11 @@
 
 /* What a request for an object must give. */
 struct object_request {
-    unsigned group;      /* whose slabs it may lie in; GROUP_NONE: pages of its own */
-    uint64_t bytes;      /* of the request */
-    uint64_t usable;     /* what the size is rounded to */
+    unsigned group;  /* whose slabs it may lie in; GROUP_NONE: pages of its own */
+    uint64_t bytes;  /* of the request */
+    uint64_t usable; /* what the size is rounded to */
     uint64_t align;
-    unsigned order;      /* of the smallest slab, or of the pages */
+    unsigned order; /* of the smallest slab, or of the pages */
     bool zeroed, constructed;
     enum rule align_rule, zero_rule, class_rule, refusal_rule;
     /* filled by objects_expect, on the state before the call */

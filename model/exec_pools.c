@@ -10,6 +10,7 @@
 #define POOL_MIN_MAX 64u  /* elements that a program asks to keep */
 #define POOL_ORDER_MAX 3u /* of pages */
 #define POOL_SIZE_MAX 8192u
+#define RECORD_FRAMES_MAX 16u /* of new slabs for a pool's record and array, which may be kept empty (B72) */
 
 static bool is_idle(const struct kernel_block *b) { return b->life != LIFE_LIVE && b->life != LIFE_DEFERRED; }
 
@@ -18,15 +19,41 @@ static uint32_t reserve_of(struct exec *x, const struct known_pool *pool)
     return x->kernel->ops->mempool_reserve ? CALL(x, mempool_reserve, pool->handle) : pool->args.min;
 }
 
-/* B111: what is set aside and what is out are never fewer than the minimum together. */
-static bool judge_reserve(struct exec *x, const struct known_pool *pool)
+/* What is set aside and what is out are never fewer than the minimum together, but for what a larger minimum still lacks,
+ * which becomes less and never more (B111, B112). */
+static bool judge_reserve(struct exec *x, struct known_pool *pool)
 {
-    uint32_t reserve = reserve_of(x, pool);
+    uint32_t reserve = reserve_of(x, pool), sum = reserve + pool->outstanding;
+    uint32_t missing = sum < pool->args.min ? pool->args.min - sum : 0;
     exec_checked(x, RULE_B111);
-    if (reserve + pool->outstanding >= pool->args.min && reserve <= pool->args.min) return true;
+    if (missing <= pool->missing && reserve <= pool->args.min) {
+        pool->missing = missing;
+        return true;
+    }
     return exec_fail(x, RULE_B111, NULL,
                      "reserve and outstanding elements no fewer than the minimum, the reserve no more",
-                     "%u in reserve, %u outstanding, minimum %u", reserve, pool->outstanding, pool->args.min);
+                     "%u in reserve, %u outstanding, minimum %u, lacking %u", reserve, pool->outstanding, pool->args.min,
+                     pool->missing);
+}
+
+bool pools_have_pages(const struct exec *x)
+{
+    for (unsigned i = 0; x->kernel->pools && i < PROGRAM_CACHES; i++)
+        if (x->kernel->pools->pools[i].handle && x->kernel->pools->pools[i].args.kind == POOL_PAGES) return true;
+    return false;
+}
+
+/* Whether a pool keeps objects of this cache, under whatever number: then how many of them are free is not known. */
+static void mark_cache(struct exec *x, unsigned cache, bool pooled)
+{
+    struct known_cache *caches = x->kernel->caches->caches;
+    const struct kmem_cache *handle = caches[cache].handle;
+    for (unsigned i = 0; i < PROGRAM_CACHES; i++) {
+        const struct known_pool *pool = &x->kernel->pools->pools[i];
+        pooled |= pool->handle && pool->args.kind == POOL_CACHE && caches[pool->cache].handle == handle;
+    }
+    for (unsigned i = 0; i < PROGRAM_CACHES; i++)
+        if (caches[i].handle == handle) caches[i].pooled = pooled;
 }
 
 /* ---- Create, resize, destroy ----------------------------------------------------------------------------------------------- */
@@ -40,7 +67,7 @@ static bool usable_args(struct exec *x, uint64_t b, struct pool_args *args, unsi
     *cache = size % PROGRAM_CACHES;
     switch (args->kind) {
     case POOL_KMALLOC: args->size = size % POOL_SIZE_MAX + 1; return x->kernel->ops->kmalloc;
-    case POOL_PAGES: args->size = size % (POOL_ORDER_MAX + 1); return x->kernel->ops->alloc_pages;
+    case POOL_PAGES: args->size = size % (POOL_ORDER_MAX + 1); return x->kernel->ops->page_to_pfn;
     default:
         if (!m || !m->caches[*cache].handle || m->caches[*cache].zombie || m->caches[*cache].constructor) return false;
         args->cache = m->caches[*cache].handle;
@@ -56,7 +83,7 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (pool->handle || !usable_args(x, b, &args, &cache)) return true;
     struct kernel_call c = {.op = op, .act = ACT_CACHE, .gfp = GFP_KERNEL, .request = args.min};
     caches_shared(x);
-    if (args.kind == POOL_CACHE) x->kernel->caches->caches[cache].pooled = true;
+    if (args.kind == POOL_CACHE) mark_cache(x, cache, true);
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
     uint32_t free = frame_map_free(&x->kernel->frames, ZONE_NORMAL);
@@ -68,7 +95,8 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (!args.min && handle) return exec_fail(x, RULE_B109, NULL, "NULL: a pool keeps at least one element", "a pool");
     if (!handle) {
         uint32_t left = free - frame_map_free(&x->kernel->frames, ZONE_NORMAL);
-        if (args.kind != POOL_PAGES || left < args.min || !args.min) return true;
+        if (args.kind == POOL_CACHE) mark_cache(x, cache, false);
+        if (args.kind != POOL_PAGES || left <= RECORD_FRAMES_MAX) return true;
         return exec_fail(x, RULE_B109, NULL, "all elements given back when a pool cannot be made",
                          "%u frames are missing", left);
     }
@@ -98,16 +126,20 @@ static bool step_resize(struct exec *x, const struct op *op, uint64_t a, uint64_
         return exec_fail(x, RULE_B112, NULL, "0, or -ENOMEM with the pool as it was", "%d, %u in reserve, were %u",
                          result, reserve_of(x, pool), before);
     if (result) return judge_reserve(x, pool);
+    uint32_t after = reserve_of(x, pool), sum = after + pool->outstanding;
     pool->args.min = min;
-    if (reserve_of(x, pool) > min)
-        return exec_fail(x, RULE_B112, NULL, "no more in reserve than the new minimum", "%u of %u", reserve_of(x, pool),
-                         min);
-    return true; /* a larger reserve may be filled by later frees only */
+    if (after > min) return exec_fail(x, RULE_B112, NULL, "no more in reserve than the new minimum", "%u of %u", after, min);
+    if (after < before && after < min)
+        return exec_fail(x, RULE_B112, NULL, "elements of the reserve kept up to the new minimum", "%u of %u, new minimum %u",
+                         after, before, min);
+    pool->missing = sum < min ? min - sum : 0; /* a larger reserve may be filled by later frees only */
+    return true;
 }
 
 static bool destroy(struct exec *x, const struct op *op, struct known_pool *pool)
 {
     struct kernel_call c = {.op = op, .act = ACT_CACHE};
+    const uint32_t frames = pool->args.kind == POOL_PAGES ? reserve_of(x, pool) << pool->args.size : 0;
     if (!kernel_begin(x, &c)) return false;
     if (c.must == REPORT_KINDS && pool->outstanding) {
         c.must = REPORT_LEAK;
@@ -118,8 +150,11 @@ static bool destroy(struct exec *x, const struct op *op, struct known_pool *pool
     kernel_outcome(x, &c, RESULT_VOID, NULL);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     if (c.reported && !pool->outstanding) return true;
-    if (pool->args.kind == POOL_CACHE) x->kernel->caches->caches[pool->cache].pooled = false;
+    exec_checked(x, RULE_B112);
+    if (c.count[EVENT_GIVE] < frames)
+        return exec_fail(x, RULE_B112, NULL, "the reserve given back", "%u frames of %u", c.count[EVENT_GIVE], frames);
     pool->handle = NULL;
+    if (pool->args.kind == POOL_CACHE) mark_cache(x, pool->cache, false);
     return true;
 }
 
@@ -176,6 +211,13 @@ static bool enter(struct exec *x, struct kernel_call *c, struct known_pool *pool
     return objects_granted(x, c, &r, p, block);
 }
 
+/* The offset under which an element is told: a page stands for its frame, which may have no address. */
+static const void *told(struct exec *x, const struct known_pool *pool, void *p)
+{
+    if (!p || pool->args.kind != POOL_PAGES) return p;
+    return x->kernel->machine->direct + ((size_t)CALL(x, page_to_pfn, p) << x->kernel->machine->page_shift);
+}
+
 static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a)
 {
     const unsigned number = (unsigned)(a % PROGRAM_CACHES);
@@ -194,7 +236,7 @@ static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint6
     if (kernel_declines(x, &c)) return true;
     uint32_t reserve = reserve_of(x, pool);
     void *p = CALL(x, mempool_alloc, pool->handle, op->gfp);
-    kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
+    kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, told(x, pool, p));
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return true;
     exec_checked(x, RULE_B110);

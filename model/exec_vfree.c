@@ -7,24 +7,6 @@
 
 /* ---- Freeing ------------------------------------------------------------------------------------------------------------------ */
 
-/* The area's pages are lazy now. With a flush in the same call, this one may or may not have been part of it: the
- * allocator says which. */
-static void leave(struct exec *x, const struct kernel_call *c, unsigned slot, const struct kernel_block *old)
-{
-    struct area_model *a = x->kernel->areas;
-    struct window_info info = {.lazy = 1};
-    if (old->origin == ORIGIN_VMALLOC && a->inside[slot]) {
-        a->inner -= a->inside[slot];
-        a->inner_areas--;
-        a->inside[slot] = 0;
-        a->inexact = true;
-    }
-    if (c->count[EVENT_FLUSH]) area_model_flush(a);
-    area_model_leave(a, area_page_of(x, old->va), (uint32_t)(old->usable >> x->kernel->machine->page_shift));
-    if (c->count[EVENT_FLUSH] && x->kernel->ops->window_info) x->kernel->ops->window_info(x->heap, &info);
-    if (!info.lazy) area_model_flush(a);
-}
-
 static bool judge_unmapped(struct exec *x, const struct kernel_block *old)
 {
     const struct machine *m = x->kernel->machine;
@@ -37,17 +19,25 @@ static bool judge_unmapped(struct exec *x, const struct kernel_block *old)
     return exec_fail(x, RULE_B97, old->va, "a freed area faults", "it can be read");
 }
 
-static bool leave_slot(struct exec *x, const struct kernel_call *c, unsigned slot, const struct kernel_block *old)
+bool area_left(struct exec *x, const struct kernel_block *old)
 {
     struct kernel_block *source = &x->kernel->blocks[old->source];
-    leave(x, c, slot, old);
+    x->kernel->areas->known -= (uint32_t)(old->usable >> x->kernel->machine->page_shift);
     if (old->origin == ORIGIN_VMAP && source->pins) source->pins--; /* its frames are shown here no more */
     return judge_unmapped(x, old);
 }
 
-bool area_left(struct exec *x, const struct kernel_call *c, const struct kernel_block *old)
+bool area_judge_frames(struct exec *x, const struct kernel_block *b)
 {
-    return leave_slot(x, c, c->slot, old);
+    const struct machine *m = x->kernel->machine;
+    exec_checked(x, RULE_C17);
+    for (uint32_t i = 0; i < b->frames; i += i < 8 ? 1 : b->frames / 8) {
+        uint32_t pfn = machine_translate(m, b->va + ((size_t)i << m->page_shift));
+        if (pfn != kernel_frame(x, b, i))
+            return exec_fail(x, RULE_C17, b->va, "the frame that was behind the page when the area was made",
+                             "page %u shows frame %u, showed %u", i, pfn, kernel_frame(x, b, i));
+    }
+    return true;
 }
 
 static void free_by(struct exec *x, enum op_kind kind, void *p)
@@ -93,7 +83,7 @@ static bool free_area(struct exec *x, const struct op *op, unsigned slot)
                              c.count[EVENT_GIVE], c.count[EVENT_UNMAP]);
         return kernel_forget(x, slot, LIFE_DEFERRED) && kernel_settle(x, &c, FRAME_FREE);
     }
-    return area_left(x, &c, &old) && kernel_forget(x, slot, LIFE_DEAD) && kernel_settle(x, &c, FRAME_FREE);
+    return area_left(x, &old) && kernel_forget(x, slot, LIFE_DEAD) && kernel_settle(x, &c, FRAME_FREE);
 }
 
 bool area_release(struct exec *x, unsigned slot)
@@ -149,32 +139,33 @@ bool area_run_deferred(struct exec *x, const struct op *op)
     struct kernel_call c = {.op = op, .act = ACT_VFREE};
     if (!as_worker(x, &c, k->ops->run_deferred)) return false;
     kernel_outcome(x, &c, RESULT_VOID, NULL);
-    for (unsigned slot = 0; slot < k->slot_end; slot++) {
-        const struct kernel_block old = k->blocks[slot];
-        if (old.life != LIFE_DEFERRED) continue;
-        if (!leave_slot(x, &c, slot, &old) || !kernel_forget(x, slot, LIFE_DEAD)) return false;
-    }
     exec_checked(x, RULE_B49);
     if (k->frames.owned[FRAME_DEFERRED])
         return exec_fail(x, RULE_B49, NULL, "all frames of deferred frees given back", "%u are not",
                          k->frames.owned[FRAME_DEFERRED]);
+    for (unsigned slot = 0; slot < k->slot_end; slot++) {
+        const struct kernel_block old = k->blocks[slot];
+        if (old.life != LIFE_DEFERRED) continue;
+        if (!area_left(x, &old) || !kernel_forget(x, slot, LIFE_DEAD)) return false;
+    }
     return kernel_settle(x, &c, FRAME_FREE);
 }
 
 bool area_purge(struct exec *x, const struct op *op)
 {
-    struct area_model *a = x->kernel->areas;
+    const struct area_model *a = x->kernel->areas;
     struct window_info info;
     struct kernel_call c = {.op = op, .act = ACT_VFREE};
     if (x->kernel->context != CONTEXT_TASK) return true;
     if (!as_worker(x, &c, x->kernel->ops->vm_unmap_aliases)) return false;
     kernel_outcome(x, &c, RESULT_VOID, NULL);
-    area_model_flush(a);
-    a->inexact = false;
     if (!kernel_settle(x, &c, FRAME_FREE)) return false;
+    exec_checked(x, RULE_B98);
+    if (a->count[AREA_LAZY])
+        return exec_fail(x, RULE_B98, NULL, "a flush of all that was unmapped", "%u pages were not flushed",
+                         a->count[AREA_LAZY]);
     if (!x->kernel->ops->window_info) return true;
     x->kernel->ops->window_info(x->heap, &info);
-    exec_checked(x, RULE_B98);
     if (info.lazy) return exec_fail(x, RULE_B98, NULL, "nothing lazy after a purge", "%u pages are", info.lazy);
     return areas_inspect(x);
 }
@@ -193,8 +184,8 @@ bool area_misuse(struct exec *x, const struct op *op, unsigned slot, uint64_t mi
         if (b->life != LIFE_LIVE) return true;
         p += b->frames > 1 ? m->page_bytes : 8;
     } else {
-        unsigned page = a->page[area_page_of(x, p)];
-        if (page == AREA_BUSY || page == AREA_GUARD || a->inner) return true;
+        uint32_t page = area_page_of(x, p);
+        if (area_model_mapped(a, page) || (page && area_model_mapped(a, page - 1))) return true;
     }
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_VFREE};
     if (!kernel_begin(x, &c)) return false;
@@ -219,31 +210,25 @@ bool areas_inspect(struct exec *x)
     if (i.busy + i.guard + i.lazy + i.free != a->pages)
         return exec_fail(x, RULE_B99, NULL, "busy, guard, lazy and free pages add up to the window",
                          "%u + %u + %u + %u of %u", i.busy, i.guard, i.lazy, i.free, a->pages);
-    if (a->others) return true;
-    if (i.busy != a->count[AREA_BUSY] + a->inner || i.guard != a->count[AREA_GUARD] + a->inner_areas)
-        return exec_fail(x, RULE_B99, NULL, "as many pages busy, and guards, as areas are live",
-                         "%u busy and %u guards; live are %u pages in %u areas", i.busy, i.guard,
-                         a->count[AREA_BUSY] + a->inner, a->areas + a->inner_areas);
-    if (a->inexact || a->inner_areas) return true;
+    if (i.busy != area_model_busy(a) || i.guard != a->runs || i.areas != a->runs)
+        return exec_fail(x, RULE_B99, NULL, "as many pages busy as are mapped, and a guard for each area",
+                         "%u busy, %u guards, %u areas; mapped are %u pages in %u runs", i.busy, i.guard, i.areas,
+                         area_model_busy(a), a->runs);
     if (i.lazy != a->count[AREA_LAZY])
         return exec_fail(x, RULE_B99, NULL, "as many pages lazy as were freed since the last flush", "%u, freed are %u",
                          i.lazy, a->count[AREA_LAZY]);
-    if (i.lazy) return true;
-    uint32_t run = 0, largest = 0;
-    for (uint32_t page = 0; page < a->pages && page < a->touched_end; page++) {
-        run = a->page[page] == AREA_FREE ? run + 1 : 0;
-        if (run > largest) largest = run;
-    }
-    uint32_t behind = a->touched_end < a->pages ? a->pages - a->touched_end + run : 0;
-    if (behind > largest) largest = behind;
-    if (i.largest_free == largest) return true;
+    if (i.lazy || i.largest_free == area_model_longest(a, false)) return true;
     return exec_fail(x, RULE_B99, NULL, "free ranges as large as they can be", "the largest has %u pages, not %u",
-                     i.largest_free, largest);
+                     i.largest_free, area_model_longest(a, false));
 }
 
-void areas_shared(struct exec *x)
+void areas_follow(struct exec *x, const struct machine_event *e)
 {
-    if (x->kernel->areas) x->kernel->areas->others = true;
+    struct area_model *a = x->kernel->areas;
+    if (!a) return; /* a heap that is being made: see areas_fresh */
+    if (e->kind == EVENT_MAP) area_model_map(a, e->a, e->b);
+    else if (e->kind == EVENT_UNMAP) area_model_unmap(a, e->a, e->b);
+    else area_model_flush(a);
 }
 
 bool areas_fresh(struct exec *x)
@@ -251,7 +236,11 @@ bool areas_fresh(struct exec *x)
     struct kernel_model *k = x->kernel;
     const struct machine *m = k->machine;
     if (!k->areas && !(k->areas = exec_memory(sizeof *k->areas))) return false;
-    area_model_fresh(k->areas, (uint32_t)((size_t)(m->vmalloc_end - m->vmalloc_start) >> m->page_shift));
+    const uint32_t pages = (uint32_t)((size_t)(m->vmalloc_end - m->vmalloc_start) >> m->page_shift);
+    area_model_fresh(k->areas, pages);
+    for (uint32_t i = 0; i < pages && area_model_busy(k->areas) < machine_mapped(m); i++) /* by the heap, for itself */
+        if (machine_translate(m, m->vmalloc_start + ((size_t)i << m->page_shift)) != PFN_NONE)
+            area_model_map(k->areas, i, 1);
     return true;
 }
 

@@ -43,38 +43,68 @@ void area_expect(struct exec *x, const struct kernel_call *c, struct area_reques
     r->possible = r->bytes && r->bytes <= SIZE_MAX - m->page_bytes && r->pages <= m->frames;
     r->tables = machine_tables(m);
     uint64_t meta = inner + r->pages / m->table_entries + 8;
-    r->must_succeed = r->possible && (c->effective & GFP_BIT_DIRECT) && !a->inner_areas && !a->others &&
-                      area_model_has_gap(a, (uint32_t)(r->pages + 1 + slack + (inner ? inner + 1 : 0))) &&
-                      frames_to_have(x, c->effective) >= r->pages + meta && lowmem_is_ample(x);
+    r->must_succeed = r->possible && (c->effective & GFP_BIT_DIRECT) &&
+                      frames_to_have(x, c->effective) >= r->pages + meta && lowmem_is_ample(x) &&
+                      area_model_longest(a, true) >= r->pages + 1 + slack + (inner ? inner + 1 : 0);
     /* A lowmem reserve that protects from requests for highmem binds the area's own pages only. */
 }
 
 /* ---- Granted ------------------------------------------------------------------------------------------------------------ */
 
-static bool judge_span(struct exec *x, const struct area_request *r, unsigned char *p)
+bool area_judge_span(struct exec *x, const unsigned char *p, uint64_t pages)
 {
     const struct machine *m = x->kernel->machine;
-    struct area_model *a = x->kernel->areas;
+    const struct area_model *a = x->kernel->areas;
     exec_checked(x, RULE_B86);
     uint64_t room = (uint64_t)(m->vmalloc_end - m->vmalloc_start);
     uint64_t at = (uint64_t)((uintptr_t)p - (uintptr_t)m->vmalloc_start);
-    if (!machine_in_window(m, p) || r->pages * m->page_bytes > room - at || at % m->page_bytes)
+    if (!machine_in_window(m, p) || pages * m->page_bytes > room - at || at % m->page_bytes)
         return exec_fail(x, RULE_B86, p, "whole pages inside the window", "%llu pages at byte %llu of %llu",
-                         (unsigned long long)r->pages, (unsigned long long)at, (unsigned long long)room);
-    exec_checked(x, RULE_B91);
-    if ((uintptr_t)p % r->align)
-        return exec_fail(x, RULE_B91, p, "the alignment asked for", "aligned to %llu, asked for was %llu",
-                         (unsigned long long)((uintptr_t)p & (~(uintptr_t)p + 1)), (unsigned long long)r->align);
-    uint32_t first = area_page_of(x, p), end = first + (uint32_t)r->pages,
-             taken = area_model_taken(a, first, end - first + 1);
+                         (unsigned long long)pages, (unsigned long long)at, (unsigned long long)room);
+    uint32_t first = area_page_of(x, p), end = first + (uint32_t)pages;
     exec_checked(x, RULE_B90);
+    exec_checked(x, RULE_C15);
+    if (area_model_mapped(a, end) || machine_translate(m, m->vmalloc_start + (uint64_t)end * m->page_bytes) != PFN_NONE)
+        return exec_fail(x, RULE_B90, p, "an unmapped page behind the area", "it is mapped");
+    if (first && area_model_mapped(a, first - 1))
+        return exec_fail(x, RULE_B90, p, "an area that leaves the guard of the one before it alone", "it is there");
+    if (x->kernel->probes++ % 16 || !lender_readable(p + pages * m->page_bytes)) return true;
+    return exec_fail(x, RULE_C15, p, "a guard that faults", "it can be read");
+}
+
+bool area_judge_stale(struct exec *x, const unsigned char *p, uint32_t pages)
+{
+    const struct area_model *a = x->kernel->areas;
+    uint32_t first = area_page_of(x, p), stale = area_model_stale(a, first, pages);
     exec_checked(x, RULE_B98);
-    if (taken > end || taken >= a->pages) return true;
-    if (a->page[taken] == AREA_LAZY)
-        return exec_fail(x, RULE_B98, p, "addresses that were flushed since they were freed",
-                         "page %u of the window is still lazy", taken);
-    return exec_fail(x, RULE_B90, p, "an area and its guard among free pages", "page %u of the window is %s", taken,
-                     a->page[taken] == AREA_GUARD ? "a guard" : "another area's");
+    if (stale == first + pages) return true;
+    return exec_fail(x, RULE_B98, p, "addresses that were flushed since they were freed",
+                     "page %u of the window was not", stale);
+}
+
+static bool judge_align(struct exec *x, const struct area_request *r, const unsigned char *p)
+{
+    exec_checked(x, RULE_B91);
+    if ((uintptr_t)p % r->align == 0) return true;
+    return exec_fail(x, RULE_B91, p, "the alignment asked for", "aligned to %llu, asked for was %llu",
+                     (unsigned long long)((uintptr_t)p & (~(uintptr_t)p + 1)), (unsigned long long)r->align);
+}
+
+/* A frame that is not new: the area's own a second time, or somebody else's (C3, B88). Where the allocator names another
+ * that is, it is not what the page tables show (C18). */
+static bool judge_owner(struct exec *x, const struct kernel_call *c, unsigned char *va, uint32_t pfn, uint32_t page)
+{
+    const struct kernel_model *k = x->kernel;
+    exec_checked(x, RULE_B88);
+    exec_checked(x, RULE_C3);
+    if (k->frames.owner[pfn] == FRAME_FLIGHT) return true;
+    if (k->frames.owner[pfn] != FRAME_SLOT + c->slot)
+        return exec_fail(x, RULE_B88, va, "frames of the area's own", "frame %u behind page %u is another's", pfn, page);
+    uint32_t told = k->ops->vmalloc_to_pfn ? CALL(x, vmalloc_to_pfn, va) : pfn;
+    if (told != pfn && told < k->frames.frames && k->frames.owner[told] == FRAME_FLIGHT)
+        return exec_fail(x, RULE_C18, va, "the frame that the area says to show", "page %u shows frame %u, not %u", page,
+                         pfn, told);
+    return exec_fail(x, RULE_C3, va, "a frame for each page", "frame %u behind page %u is there already", pfn, page);
 }
 
 /* The frames behind the pages, by the machine's own tables: each its own, and what the allocator says (B87, B88). */
@@ -91,6 +121,7 @@ static bool claim_frames(struct exec *x, struct kernel_call *c, const struct are
         uint32_t pfn = machine_translate(m, va);
         exec_checked(x, RULE_B87);
         if (pfn == PFN_NONE) return exec_fail(x, RULE_B87, va, "every page of the area mapped", "page %u is not", i);
+        if (!judge_owner(x, c, va, pfn, i)) return false;
         if ((i < 32 || i + 1 == block->frames) && k->ops->vmalloc_to_pfn && CALL(x, vmalloc_to_pfn, va) != pfn)
             return exec_fail(x, RULE_B87, va, "vmalloc_to_pfn tells the frame that is mapped", "frame %u, mapped is %u",
                              CALL(x, vmalloc_to_pfn, va), pfn);
@@ -98,10 +129,6 @@ static bool claim_frames(struct exec *x, struct kernel_call *c, const struct are
             (!CALL(x, vmalloc_to_page, va) || CALL(x, page_to_pfn, CALL(x, vmalloc_to_page, va)) != pfn))
             return exec_fail(x, RULE_B87, va, "vmalloc_to_page tells the frame that is mapped", "another one than %u",
                              pfn);
-        exec_checked(x, RULE_B88);
-        if (k->frames.owner[pfn] != FRAME_FLIGHT)
-            return exec_fail(x, RULE_B88, va, "frames of the area's own, each mapped once",
-                             "frame %u behind page %u is another's", pfn, i);
         if (!kernel_claim(x, c, pfn, 1)) return false;
         if (i == 0) block->pfn = pfn;
         run += pfn == block->pfn + i;
@@ -130,33 +157,20 @@ static bool judge_zones(struct exec *x, const struct kernel_block *block)
     return true;
 }
 
-static bool judge_guard(struct exec *x, const struct kernel_block *block)
+/* What it cost: as many pages mapped as there are, page tables for the span and no more (B104, B105). */
+static bool judge_cost(struct exec *x, const struct kernel_call *c, const struct area_request *r)
 {
     const struct machine *m = x->kernel->machine;
-    const unsigned char *end = block->va + ((size_t)block->frames << m->page_shift);
-    exec_checked(x, RULE_B90);
-    exec_checked(x, RULE_C15);
-    if (end >= m->vmalloc_end || machine_translate(m, end) == PFN_NONE) return true;
-    return exec_fail(x, RULE_B90, end, "an unmapped page behind the area", "it is mapped");
-}
-
-/* What it cost: as many pages mapped as there are, page tables for the span and no more (B104). */
-static bool judge_cost(struct exec *x, const struct kernel_call *c, const struct area_request *r, unsigned slot)
-{
-    const struct machine *m = x->kernel->machine;
-    struct area_model *a = x->kernel->areas;
     uint64_t inner = array_pages(x, r->pages), spare = inner ? 2 : 0;
-    uint32_t tables = machine_tables(m);
-    exec_checked(x, RULE_B104);
+    uint32_t tables = machine_tables(m), each = m->table_entries;
+    exec_checked(x, RULE_B105);
     if (c->count[EVENT_MAP] < r->pages || c->count[EVENT_MAP] > r->pages + inner)
-        return exec_fail(x, RULE_B104, NULL, "one page mapped for each page of the area", "%u for %llu",
+        return exec_fail(x, RULE_B105, NULL, "one page mapped for each page of the area", "%u for %llu",
                          c->count[EVENT_MAP], (unsigned long long)r->pages);
-    if (tables < r->tables || tables - r->tables > (r->pages + m->table_entries - 1) / m->table_entries + 1 + spare)
+    exec_checked(x, RULE_B104);
+    if (tables < r->tables || tables - r->tables > (r->pages + each - 1) / each + 1 + spare)
         return exec_fail(x, RULE_B104, NULL, "no more page tables than the span needs, and none given back",
                          "%u before, %u after, for %llu pages", r->tables, tables, (unsigned long long)r->pages);
-    a->inside[slot] = (uint16_t)(c->count[EVENT_MAP] - r->pages);
-    a->inner += a->inside[slot];
-    a->inner_areas += a->inside[slot] != 0;
     return true;
 }
 
@@ -176,18 +190,16 @@ static bool judge_copy(struct exec *x, const struct area_request *r, struct kern
 bool area_granted(struct exec *x, struct kernel_call *c, const struct area_request *r, unsigned char *p,
                   struct kernel_block block)
 {
-    struct area_model *a = x->kernel->areas;
     block.origin = ORIGIN_VMALLOC;
     block.gfp = c->effective;
     block.handle = block.va = p;
     block.request = r->bytes;
     block.usable = r->pages << x->kernel->machine->page_shift;
     block.usermap = r->user;
-    if (c->count[EVENT_FLUSH]) area_model_flush(a);
-    if (!judge_span(x, r, p) || !claim_frames(x, c, r, p, &block)) return false;
-    if (!judge_zones(x, &block) || !judge_guard(x, &block) || !judge_cost(x, c, r, c->slot)) return false;
+    if (!judge_align(x, r, p) || !area_judge_span(x, p, r->pages) || !claim_frames(x, c, r, p, &block)) return false;
+    if (!judge_zones(x, &block) || !judge_cost(x, c, r) || !area_judge_stale(x, p, block.frames)) return false;
     if (!caches_settle(x, c)) return false;
-    area_model_take(a, area_page_of(x, p), block.frames);
+    x->kernel->areas->known += block.frames;
     size_t at;
     for (uint32_t i = 0; r->zeroed && i < block.frames; i++) {
         const unsigned char *frame = machine_oracle(x->kernel->machine, kernel_frame(x, &block, i));
@@ -201,24 +213,35 @@ bool area_granted(struct exec *x, struct kernel_call *c, const struct area_reque
 
 /* ---- Refused -------------------------------------------------------------------------------------------------------------- */
 
+/* What is in nobody's hands is in a slab or behind an array of the allocator's own (B95). */
+static bool judge_nothing_kept(struct exec *x, uint32_t kept)
+{
+    const struct kernel_model *k = x->kernel;
+    struct slab_info info;
+    uint64_t owned = k->frames.owned[FRAME_SLAB] + k->frames.owned[FRAME_PLAIN];
+    uint64_t explained = area_model_busy(k->areas) - k->areas->known;
+    exec_checked(x, RULE_B95);
+    for (unsigned i = 0; k->ops->slabinfo && k->ops->slabinfo(x->heap, i, &info); i++)
+        explained += (uint64_t)info.slabs * info.pages_per_slab;
+    bool known = k->ops->slabinfo && !x->model.live && !k->caches->zombies && !pools_have_pages(x);
+    if (known ? owned <= explained : kept <= KEPT_MAX) return true;
+    return exec_fail(x, RULE_B95, NULL, "a refused request gives back all that it took",
+                     "%u frames were kept, and %llu are in no slab and no area", kept,
+                     (unsigned long long)(owned > explained ? owned - explained : 0));
+}
+
 bool area_refused(struct exec *x, struct kernel_call *c, const struct area_request *r)
 {
     struct area_model *a = x->kernel->areas;
     struct window_info info;
     uint32_t kept = c->taken;
-    if (c->count[EVENT_FLUSH]) area_model_flush(a);
-    if (!caches_settle(x, c)) return false;
-    exec_checked(x, RULE_B95);
-    if (kept > KEPT_MAX)
-        return exec_fail(x, RULE_B95, NULL, "a refused request gives back all that it took", "%u frames are missing",
-                         kept);
-    if (x->kernel->ops->window_info && !a->others) {
+    if (!caches_settle(x, c) || !judge_nothing_kept(x, kept)) return false;
+    if (x->kernel->ops->window_info) {
         x->kernel->ops->window_info(x->heap, &info);
-        if (info.busy != a->count[AREA_BUSY] + a->inner)
+        if (info.busy != area_model_busy(a))
             return exec_fail(x, RULE_B95, NULL, "no page of the window kept after a refusal",
-                             "%u pages busy, %u are live", info.busy, a->count[AREA_BUSY] + a->inner);
+                             "%u pages busy, %u are mapped", info.busy, area_model_busy(a));
     }
-    a->inexact = true; /* what it took and gave back may be lazy */
     exec_checked(x, RULE_B127);
     if (!r->must_succeed || c->injected || c->blocked) return true;
     return exec_fail(x, RULE_B127, NULL, "an area: there are frames above the marks and a gap in the window",
@@ -292,7 +315,7 @@ static bool judge_grown(struct exec *x, struct kernel_call *c, struct area_reque
         return exec_fail(x, RULE_B103, p, "a larger area: the old one is too small", "the same address");
     r->old = old;
     r->copy_rule = RULE_B103;
-    if (!area_left(x, c, old) || !kernel_forget(x, c->slot, LIFE_NONE)) return false;
+    if (!area_left(x, old) || !kernel_forget(x, c->slot, LIFE_NONE)) return false;
     return area_granted(x, c, r, p,
                         (struct kernel_block){.always_zeroed = old->always_zeroed && c->gfp & GFP_BIT_ZERO});
 }
@@ -324,7 +347,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     exec_checked(x, RULE_B103);
     if (!bytes) {
         if (p) return exec_fail(x, RULE_B103, p, "NULL: vrealloc to nothing is vfree", "an address");
-        return area_left(x, &c, &old) && kernel_forget(x, slot, LIFE_DEAD) && kernel_settle(x, &c, FRAME_FREE);
+        return area_left(x, &old) && kernel_forget(x, slot, LIFE_DEAD) && kernel_settle(x, &c, FRAME_FREE);
     }
     if (shrinks) return judge_shrunk(x, &c, &old, bytes, p);
     if (!p) return area_refused(x, &c, &r) && kernel_verify(x, slot, RULE_B103);

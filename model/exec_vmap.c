@@ -56,22 +56,13 @@ static bool enter(struct exec *x, struct kernel_call *c, void *p, uint32_t count
                                .list = kernel_list(x, count),
                                .request = (uint64_t)count << m->page_shift,
                                .usable = (uint64_t)count << m->page_shift};
-    exec_checked(x, RULE_B86);
-    uint64_t at = (uint64_t)((uintptr_t)p - (uintptr_t)m->vmalloc_start);
-    if (!machine_in_window(m, p) || at % m->page_bytes || map.usable > (uint64_t)(m->vmalloc_end - map.va))
-        return exec_fail(x, RULE_B86, p, "whole pages inside the window", "byte %llu", (unsigned long long)at);
-    if (c->count[EVENT_FLUSH]) area_model_flush(a);
-    uint32_t first = area_page_of(x, p), taken = area_model_taken(a, first, count + 1);
-    exec_checked(x, RULE_B90);
-    if (taken < first + count + 1 && taken < a->pages)
-        return exec_fail(x, a->page[taken] == AREA_LAZY ? RULE_B98 : RULE_B90, p,
-                         "an area and its guard among pages that are free", "page %u of the window is not", taken);
-    area_model_take(a, first, count);
+    if (!area_judge_span(x, p, count)) return false;
+    a->known += count;
     if (!caches_settle(x, c)) return false;
     for (uint32_t i = 0; i < count && map.list != LIST_NONE; i++)
         x->kernel->pfns[map.list + i] = kernel_frame(x, shown, pick(pattern, i, count, shown->frames));
     if (map.list == LIST_NONE) map.frames = 0;
-    if (!judge_views(x, &map, shown, pattern)) return false;
+    if (!judge_views(x, &map, shown, pattern) || !area_judge_stale(x, p, count)) return false;
     shown->pins++;
     return kernel_enter(x, c, &map, false);
 }
@@ -95,8 +86,6 @@ bool area_step_vmap(struct exec *x, const struct op *op, unsigned slot, uint64_t
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return true;
     if (p) return enter(x, &c, p, count, b, source);
-    if (c.count[EVENT_FLUSH]) area_model_flush(x->kernel->areas);
-    x->kernel->areas->inexact = true; /* what it took and gave back may be lazy */
     return caches_settle(x, &c);
 }
 

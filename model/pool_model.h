@@ -12,6 +12,7 @@ struct known_pool {
     struct pool_args args;
     unsigned cache;       /* number of the cache, for POOL_CACHE */
     uint32_t outstanding; /* elements that the program holds */
+    uint32_t missing;     /* elements that a larger minimum could not be filled up with yet (B112) */
 };
 
 struct pool_model {

@@ -284,7 +284,7 @@ static void cache_call(const struct op *op, unsigned slot)
         for (unsigned i = slot; i < slot + op->b; i++)
             if (w.holds[i]) {
                 LEGAL(op->a == PROGRAM_CACHES || w.number[i] == c);
-                release(op, i, OBJECT);
+                release(op, i, op->a == PROGRAM_CACHES && w.holds[i] == KMALLOC ? KMALLOC : OBJECT);
             }
         return;
     default: break;
