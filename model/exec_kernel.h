@@ -196,6 +196,8 @@ bool kernel_verify_prefix(struct exec *x, const struct kernel_block *b, uint64_t
 
 /* Verifies every live block; a stretch of the next one. */
 bool kernel_verify_all(struct exec *x, enum rule rule);
+/* The same, but of large live sets a part, which goes around from call to call. */
+bool kernel_verify_most(struct exec *x, enum rule rule);
 bool kernel_sweep(struct exec *x, enum rule rule);
 /* Bytes [from, from + n) of a block, which lie in one page, must hold what its owner wrote there, seen at p (C18: through
  * another view of the frame). */

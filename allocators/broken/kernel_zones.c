@@ -219,7 +219,7 @@ static struct page *writing_alloc(void *heap, unsigned gfp, unsigned order)
     const uint32_t before = machine_event_count(m, EVENT_DIRECT_RECLAIM);
     struct page *page = buddy_alloc(heap, gfp, order);
     const bool reclaimed = machine_event_count(m, EVENT_DIRECT_RECLAIM) != before;
-    if (reclaimed && !(gfp_effective(m, gfp) & GFP_BIT_IO)) machine_event(m, EVENT_IO, 0, 0, gfp);
+    if (reclaimed && !(gfp & GFP_BIT_IO)) machine_event(m, EVENT_IO, 0, 0, gfp);
     return page;
 }
 
