@@ -153,9 +153,18 @@ static void alias_op(struct kernel_swarm *s, const unsigned char *b)
     uint16_t source = kernel_find(s, b[1], has_frames);
     if (source == NO_SLOT) return;
     kernel_need(s, IN_TASK);
-    struct op *op = kernel_allocate(s, OP_VMAP, HOLDS_ALIAS, 1, 0);
+    const struct held *h = &s->held[source];
+    const bool single = h->holds == HOLDS_BULK || (h->holds == HOLDS_BLOCK && h->pages == 1);
+    const bool put = b[3] & 4 && single && kernel_is_plain(h); /* the frames are the area's from now on */
+    struct op *op = kernel_allocate(s, OP_VMAP, put ? HOLDS_AREA : HOLDS_ALIAS, 1, 0);
     if (!op) return;
     op->ref = source;
+    if (put) {
+        op->b = 4;
+        kernel_died(s, source);
+        kernel_barrier(s);
+        return;
+    }
     op->a = b[2] & 1 ? 0 : 1 + (b[2] >> 1) % (unsigned)s->held[source].pages;
     op->b = b[3] & 3;
     s->held[op->slot].source = source;

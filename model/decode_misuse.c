@@ -17,7 +17,8 @@ static void wrong_free(struct kernel_swarm *s, uint16_t slot, unsigned choice)
                                     OP_KVFREE, OP_VUNMAP, OP_POOL_FREE};
     const unsigned holds = s->held[slot].holds;
     kernel_need(s, IN_TASK);
-    struct op *op = kernel_append(s, (enum op_kind)frees[choice % 7], slot);
+    const bool unmap = holds == HOLDS_AREA && choice & 8;
+    struct op *op = kernel_append(s, unmap ? OP_VUNMAP : (enum op_kind)frees[choice % 7], slot);
     if (op->kind == OP_CACHE_FREE) /* a wrong cache, for objects (B75) */
         op->a =
             holds >= HOLDS_OBJECT && holds < HOLDS_ELEMENT ? (holds - HOLDS_OBJECT + 1) % PROGRAM_CACHES : choice & 3;

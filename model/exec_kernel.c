@@ -226,6 +226,7 @@ static bool judge_event(struct exec *x, struct kernel_call *c, const struct mach
         if (e->a >= k->machine->frames || k->frames.owner[e->a] != FRAME_FLIGHT)
             return exec_fail(x, RULE_B104, NULL, "a page table in a frame taken for it", "frame %u", e->a);
         frame_map_set(&k->frames, e->a, 1, FRAME_TABLE);
+        areas_follow(x, e);
         return true;
     case EVENT_RESERVE:
         exec_checked(x, RULE_B33);

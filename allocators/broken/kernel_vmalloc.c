@@ -156,7 +156,7 @@ static void *vmalloc_anywhere(void *heap, size_t size)
 {
     struct machine *m = vmalloc_machine(heap);
     struct machine_context context = m->context;
-    if (machine_in_interrupt(m)) m->context = (struct machine_context){.scope = context.scope};
+    if (machine_in_interrupt(m) && !context.nmi) m->context = (struct machine_context){.scope = context.scope};
     void *p = vmalloc(heap, size);
     m->context = context;
     return p;
