@@ -189,6 +189,7 @@ static bool area_op(struct kernel_swarm *s, enum op_kind kind, const unsigned ch
     }
     struct size n = kind == OP_KVREALLOC && b[2] & 1 ? kernel_size(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
     size_set_a(op, n);
+    if (b[3] % 16 == 15) size_set_a(op, size_literal(0)); /* to nothing (B103, B108) */
     op->gfp = kernel_gfp(s, kind == OP_VREALLOC ? GFP_FOR_AREA : GFP_FOR_EITHER, b[3], kernel_small(n));
     return true;
 }
@@ -213,5 +214,5 @@ void kernel_vmalloc_op(struct kernel_swarm *s, enum op_kind kind, unsigned count
     if (kind == OP_KVCALLOC) set_factors(op, b[1] ^ b[3], b[2]);
     if (kind == OP_VMALLOC_GFP) op->b = b[2] & 0x30 ? 0 : UINT64_C(1) << (b[1] % (b[2] & 0x80 ? 24 : 16));
     if (either) op->gfp = kernel_gfp(s, GFP_FOR_EITHER, b[3], kernel_small(n) && kind == OP_KVMALLOC);
-    if (kind == OP_VMALLOC_GFP) op->gfp = kernel_gfp(s, GFP_FOR_AREA, b[3], kernel_small(n));
+    if (kind == OP_VMALLOC_GFP) op->gfp = kernel_gfp(s, GFP_FOR_AREA, b[3], kernel_small(n)) | (b[2] % 8 == 5 ? GFP_BIT_DMA : 0);
 }

@@ -143,7 +143,9 @@ static bool judge_give(struct exec *x, struct kernel_call *c, uint32_t pfn, uint
 {
     enum rule rule = RULE_C16;
     switch (owner) {
-    case FRAME_FREE: break;
+    case FRAME_FREE:
+        if (c->op && c->op->kind == OP_RUN_DEFERRED) rule = RULE_B49; /* once is enough */
+        break;
     case FRAME_RESERVED: rule = RULE_C20; break;
     case FRAME_TABLE: rule = RULE_B104; break;
     case FRAME_DEFERRED:

@@ -111,6 +111,10 @@ static bool free_area(struct exec *x, const struct op *op, unsigned slot)
     kernel_outcome(x, &c, RESULT_VOID, old.va);
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return kernel_verify(x, slot, c.must_rule);
+    if (old.put && !c.deferred) exec_checked(x, RULE_B100);
+    if (old.put && !c.deferred && c.count[EVENT_GIVE] < old.frames)
+        return exec_fail(x, RULE_B100, old.va, "the pages put that went over to the area", "%u frames of %u",
+                         c.count[EVENT_GIVE], old.frames);
     if (sensitive && old.origin == ORIGIN_VMALLOC && !judge_wiped(x, &old)) return false;
     exec_checked(x, RULE_B96);
     if (c.deferred) {
@@ -146,6 +150,7 @@ bool area_step_free(struct exec *x, const struct op *op, unsigned slot)
 {
     const struct kernel_block *b = &x->kernel->blocks[slot];
     if (b->life == LIFE_NONE || b->origin == ORIGIN_NONE) return free_nothing(x, op, slot);
+    if (op->kind == OP_KVFREE && b->origin == ORIGIN_ZERO_SIZE) return kmalloc_step_free(x, op, slot);
     if (b->life != LIFE_LIVE || !b->va || b->pins || b->origin == ORIGIN_ELEMENT) return true;
     if (op->kind == OP_KVFREE && (b->origin == ORIGIN_KMALLOC || b->origin == ORIGIN_OBJECT))
         return kmalloc_step_free(x, op, slot);

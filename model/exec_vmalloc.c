@@ -259,7 +259,7 @@ bool area_result(struct exec *x, struct kernel_call *c, const struct area_reques
                  struct kernel_block block)
 {
     if (c->reported) return true;
-    exec_checked(x, RULE_B93);
+    if (r->masked) exec_checked(x, RULE_B93);
     if (r->masked && r->possible && !c->count[EVENT_WARN])
         return exec_fail(x, RULE_B93, NULL, "a message: bits of the mask were taken away", "none under 0x%x", c->op->gfp);
     if (!p) return area_refused(x, c, r);
