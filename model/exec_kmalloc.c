@@ -301,7 +301,7 @@ static void *address_of(const struct kernel_block *b) { return b->origin == ORIG
 static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
 {
     const struct kernel_ops *ops = x->kernel->ops;
-    const bool sensitive = op->kind == OP_KFREE_SENSITIVE;
+    const bool kv = op->kind == OP_KVFREE, sensitive = op->kind == OP_KFREE_SENSITIVE || (kv && op->a && ops->kvfree_sensitive);
     const struct kernel_block old = x->kernel->blocks[slot];
     const bool legal = legal_to_kfree(x, &old), zero = old.origin == ORIGIN_ZERO_SIZE;
     if (!zero && !kernel_verify(x, slot, RULE_C10)) return false;
@@ -314,8 +314,9 @@ static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
     if (c.must == REPORT_KINDS && !zero) {
         objects_leave(x, slot);
     }
-    if (sensitive) ops->kfree_sensitive(x->heap, address_of(&old));
-    else if (op->kind == OP_KVFREE) ops->kvfree(x->heap, address_of(&old));
+    if (sensitive && kv) ops->kvfree_sensitive(x->heap, address_of(&old), (size_t)old.request);
+    else if (sensitive) ops->kfree_sensitive(x->heap, address_of(&old));
+    else if (kv) ops->kvfree(x->heap, address_of(&old));
     else ops->kfree(x->heap, address_of(&old));
     kernel_outcome(x, &c, RESULT_VOID, old.va);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;

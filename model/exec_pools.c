@@ -43,7 +43,7 @@ bool pools_have_pages(const struct exec *x)
     return false;
 }
 
-/* Whether a pool keeps objects of this cache, under whatever number: then how many of them are free is not known. */
+/* Whether a pool keeps objects of this cache, under whatever number; how many of them are free is not known from then on. */
 static void mark_cache(struct exec *x, unsigned cache, bool pooled)
 {
     struct known_cache *caches = x->kernel->caches->caches;
@@ -53,7 +53,10 @@ static void mark_cache(struct exec *x, unsigned cache, bool pooled)
         pooled |= pool->handle && pool->args.kind == POOL_CACHE && caches[pool->cache].handle == handle;
     }
     for (unsigned i = 0; i < PROGRAM_CACHES; i++)
-        if (caches[i].handle == handle) caches[i].pooled = pooled;
+        if (caches[i].handle == handle) {
+            caches[i].pooled = pooled;
+            caches[i].inexact |= pooled;
+        }
 }
 
 /* ---- Create, resize, destroy ----------------------------------------------------------------------------------------------- */
@@ -91,11 +94,11 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     kernel_outcome(x, &c, handle ? RESULT_VOID : RESULT_NULL, NULL);
     if (!kernel_end(x, &c) || !caches_settle(x, &c)) return false;
     if (c.reported) return true;
+    if (!handle && args.kind == POOL_CACHE) mark_cache(x, cache, false);
     exec_checked(x, RULE_B109);
     if (!args.min && handle) return exec_fail(x, RULE_B109, NULL, "NULL: a pool keeps at least one element", "a pool");
     if (!handle) {
-        uint32_t left = free - frame_map_free(&x->kernel->frames, ZONE_NORMAL);
-        if (args.kind == POOL_CACHE) mark_cache(x, cache, false);
+        uint32_t now = frame_map_free(&x->kernel->frames, ZONE_NORMAL), left = free > now ? free - now : 0;
         if (args.kind != POOL_PAGES || left <= RECORD_FRAMES_MAX) return true;
         return exec_fail(x, RULE_B109, NULL, "all elements given back when a pool cannot be made",
                          "%u frames are missing", left);
