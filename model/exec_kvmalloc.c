@@ -73,7 +73,11 @@ bool area_step_kvmalloc(struct exec *x, const struct op *op, unsigned slot, uint
     if (kernel_declines(x, &c)) return true;
     struct either e = expect(x, &c, fits ? bytes : 0);
     void *p = array ? CALL(x, kvcalloc, (size_t)a, (size_t)b, op->gfp) : CALL(x, kvmalloc, bytes, op->gfp);
-    kernel_outcome(x, &c, p == ZERO_SIZE_PTR ? RESULT_VOID : p ? RESULT_PTR : RESULT_NULL, p == ZERO_SIZE_PTR ? NULL : p);
+    kernel_outcome(x, &c,
+                   p == ZERO_SIZE_PTR ? RESULT_VOID
+                   : p                ? RESULT_PTR
+                                      : RESULT_NULL,
+                   p == ZERO_SIZE_PTR ? NULL : p);
     return kernel_end(x, &c) && judge_new(x, &c, &e, fits, p);
 }
 
