@@ -102,11 +102,12 @@ static bool judge_owner(struct exec *x, const struct kernel_call *c, unsigned ch
     exec_checked(x, RULE_C3);
     if (k->frames.owner[pfn] == FRAME_FLIGHT) return true;
     if (k->frames.owner[pfn] != FRAME_SLOT + c->slot)
-        return exec_fail(x, RULE_B88, va, "frames of the area's own", "frame %u behind page %u is another's", pfn, page);
+        return exec_fail(x, RULE_B88, va, "frames of the area's own", "frame %u behind page %u is another's", pfn,
+                         page);
     uint32_t told = k->ops->vmalloc_to_pfn ? CALL(x, vmalloc_to_pfn, va) : pfn;
     if (told != pfn && told < k->frames.frames && k->frames.owner[told] == FRAME_FLIGHT)
-        return exec_fail(x, RULE_C18, va, "the frame that the area says to show", "page %u shows frame %u, not %u", page,
-                         pfn, told);
+        return exec_fail(x, RULE_C18, va, "the frame that the area says to show", "page %u shows frame %u, not %u",
+                         page, pfn, told);
     return exec_fail(x, RULE_C3, va, "a frame for each page", "frame %u behind page %u is there already", pfn, page);
 }
 
