@@ -14,7 +14,7 @@
 
 /* What is asked for. */
 struct area_request {
-    uint64_t bytes, pages, align; /* align: bytes, at least a page */
+    uint64_t bytes, pages, align;   /* align: bytes, at least a page */
     bool zeroed, user, masked;      /* masked: bits of the mask were taken away (B93) */
     const struct kernel_block *old; /* whose contents came along, freed on the way; or NULL */
     enum rule copy_rule;            /* which says so */
@@ -37,7 +37,10 @@ static inline uint64_t area_pages_of(const struct exec *x, uint64_t bytes)
     return bytes ? ((bytes - 1) >> x->kernel->machine->page_shift) + 1 : 0;
 }
 
-static inline bool kernel_idle(const struct kernel_block *b) { return b->life != LIFE_LIVE && b->life != LIFE_DEFERRED; }
+static inline bool kernel_idle(const struct kernel_block *b)
+{
+    return b->life != LIFE_LIVE && b->life != LIFE_DEFERRED;
+}
 
 /* Where it lies: in whole pages of the window, none of them or of its neighbours another area's (B86, B90); and, when all
  * else has been looked at, none of them unmapped since the last flush (B98). */
@@ -49,7 +52,8 @@ bool area_judge_frames(struct exec *x, const struct kernel_block *b);
 /* After kernel_begin, before the call. */
 void area_expect(struct exec *x, const struct kernel_call *c, struct area_request *r);
 /* After kernel_end: the result, NULL or not; or one of the two. `block` may have always_zeroed set. */
-bool area_result(struct exec *x, struct kernel_call *c, const struct area_request *r, void *p, struct kernel_block block);
+bool area_result(struct exec *x, struct kernel_call *c, const struct area_request *r, void *p,
+                 struct kernel_block block);
 bool area_granted(struct exec *x, struct kernel_call *c, const struct area_request *r, unsigned char *p,
                   struct kernel_block block);
 bool area_refused(struct exec *x, struct kernel_call *c, const struct area_request *r);

@@ -71,8 +71,8 @@ struct kernel_block {
     uint32_t gfp;                          /* effective, of the request */
     void *handle;                          /* what the call returned */
     unsigned char *va;                     /* first byte, NULL if it has no address of its own (highmem) */
-    uint32_t pfn;                          /* frame of its first byte; further ones follow, unless `list` says otherwise */
-    uint32_t frames;                       /* owned or shown; 0 where frames are shared with others (objects) */
+    uint32_t pfn;        /* frame of its first byte; further ones follow, unless `list` says otherwise */
+    uint32_t frames;     /* owned or shown; 0 where frames are shared with others (objects) */
     uint32_t list;       /* scattered: index in kernel_model.pfns of `frames` entries; else LIST_NONE */
     uint32_t generation; /* of the contents */
     uint64_t request, usable;
@@ -94,7 +94,8 @@ struct kernel_model {
     const struct kernel_ops *ops;
     struct machine_host host; /* reclaim and out-of-memory come back to exec_reclaim.c */
     struct frame_map frames;
-    struct frame_map parked[MACHINE_CONFIGS]; /* those of the other machines, to be had again without being made again */
+    struct frame_map
+        parked[MACHINE_CONFIGS]; /* those of the other machines, to be had again without being made again */
     struct zone_model zones;
     struct kernel_block blocks[PROGRAM_SLOTS];
     uint64_t alive[PROGRAM_SLOTS / 64]; /* bit s % 64 of word s / 64: slot s is LIFE_LIVE */
@@ -118,7 +119,7 @@ struct kernel_model {
     uint32_t probes;             /* turns of what is looked at now and then */
     struct {                     /* runs of frames taken by calls in progress */
         uint32_t pfn, count;
-    } *flights;
+    } * flights;
     uint32_t flight_count;
     struct kernel_kmap { /* exec_pages.c: pages that are kmapped; local ones are a stack */
         uint32_t pfn, slot;
@@ -140,24 +141,24 @@ struct kernel_call {
     bool single;      /* each run of frames taken is one block of `order` */
     bool may_block;   /* waiting for ever is no error of the allocator (B110); nofail may always */
 
-    unsigned effective;        /* gfp after the scopes (B45) */
-    enum alloc_report must;    /* the report that the call must give; REPORT_KINDS: none. A family may set it itself
+    unsigned effective;           /* gfp after the scopes (B45) */
+    enum alloc_report must;       /* the report that the call must give; REPORT_KINDS: none. A family may set it itself
                                     after kernel_begin, before the call (wrong family's free and the like) */
-    enum alloc_report must_or; /* or this one; REPORT_KINDS: no other */
-    unsigned must_count;       /* reports that there must be: 1, unless the family says otherwise (OBJECTS_REMAIN) */
-    enum rule must_rule;       /* under which its absence is found */
-    bool deferred;             /* B48's `d` */
+    enum alloc_report must_or;    /* or this one; REPORT_KINDS: no other */
+    unsigned must_count;          /* reports that there must be: 1, unless the family says otherwise (OBJECTS_REMAIN) */
+    enum rule must_rule;          /* under which its absence is found */
+    bool deferred;                /* B48's `d` */
     bool must_succeed, must_fail; /* pages: B28 on the state before, for a request of `order` under `effective` */
     uint32_t flight_first, flight_before;
     struct kernel_call *outer;
 
-    bool reported;               /* it did, rightly: the family returns true and enters nothing */
-    bool blocked;                /* machine_block was called */
-    unsigned injected;           /* 1 << enum machine_fault, or-ed */
-    uint32_t taken;              /* frames now in flight */
-    uint32_t count[EVENT_KINDS]; /* events of each kind; TAKE, GIVE, MAP and UNMAP: frames or pages */
-    uint32_t reclaimed, killed;  /* frames that the last EVENT_DIRECT_RECLAIM, EVENT_OOM released */
-    bool below_min;              /* something was granted that the plain minimum mark would have refused */
+    bool reported;                      /* it did, rightly: the family returns true and enters nothing */
+    bool blocked;                       /* machine_block was called */
+    unsigned injected;                  /* 1 << enum machine_fault, or-ed */
+    uint32_t taken;                     /* frames now in flight */
+    uint32_t count[EVENT_KINDS];        /* events of each kind; TAKE, GIVE, MAP and UNMAP: frames or pages */
+    uint32_t reclaimed, killed;         /* frames that the last EVENT_DIRECT_RECLAIM, EVENT_OOM released */
+    bool below_min;                     /* something was granted that the plain minimum mark would have refused */
     unsigned split_from, split_instead; /* a larger block was split than had to be; 0: none */
     uint32_t reports_before;
 };
@@ -215,7 +216,8 @@ bool kernel_must_fail(const struct exec *x, unsigned effective, unsigned order);
 
 /* The families' steps. OP_MISUSE and OP_SCRIBBLE go to the family that the slot's block is of; OP_RUN_DEFERRED and OP_PURGE
  * to exec_step_vmalloc. */
-exec_step exec_step_kernel, exec_step_pages, exec_step_kmap, exec_step_caches, exec_step_kmalloc, exec_step_vmalloc, exec_step_pools;
+exec_step exec_step_kernel, exec_step_pages, exec_step_kmap, exec_step_caches, exec_step_kmalloc, exec_step_vmalloc,
+    exec_step_pools;
 
 /* Freeing a slot's block in the ordinary way, whatever it is (reclaim, the end of a program); false as an exec_step. */
 bool kernel_release(struct exec *x, unsigned slot); /* exec_machine.c */

@@ -32,8 +32,8 @@ static bool judge_reserve(struct exec *x, struct known_pool *pool)
     }
     return exec_fail(x, RULE_B111, NULL,
                      "reserve and outstanding elements no fewer than the minimum, the reserve no more",
-                     "%u in reserve, %u outstanding, minimum %u, lacking %u", reserve, pool->outstanding, pool->args.min,
-                     pool->missing);
+                     "%u in reserve, %u outstanding, minimum %u, lacking %u", reserve, pool->outstanding,
+                     pool->args.min, pool->missing);
 }
 
 bool pools_have_pages(const struct exec *x)
@@ -131,10 +131,11 @@ static bool step_resize(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (result) return judge_reserve(x, pool);
     uint32_t after = reserve_of(x, pool), sum = after + pool->outstanding;
     pool->args.min = min;
-    if (after > min) return exec_fail(x, RULE_B112, NULL, "no more in reserve than the new minimum", "%u of %u", after, min);
+    if (after > min)
+        return exec_fail(x, RULE_B112, NULL, "no more in reserve than the new minimum", "%u of %u", after, min);
     if (after < before && after < min)
-        return exec_fail(x, RULE_B112, NULL, "elements of the reserve kept up to the new minimum", "%u of %u, new minimum %u",
-                         after, before, min);
+        return exec_fail(x, RULE_B112, NULL, "elements of the reserve kept up to the new minimum",
+                         "%u of %u, new minimum %u", after, before, min);
     pool->missing = sum < min ? min - sum : 0; /* a larger reserve may be filled by later frees only */
     return true;
 }
