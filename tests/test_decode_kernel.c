@@ -388,6 +388,8 @@ static void call(const struct op *op, unsigned slot)
     } else if (kind == OP_VUNMAP) {
         if (w.holds[slot] == ALIAS) w.pins[w.source[slot]]--;
         release(op, slot, ALIAS);
+    } else if (kind == OP_KVREALLOC && op->a == 0 && op->a_kind == SIZE_LITERAL) {
+        if (w.holds[slot] == AREA) w.holds[slot] = EMPTY; /* gone; an empty slot gets no more than ZERO_SIZE_PTR */
     } else if (kind >= OP_KVMALLOC && kind <= OP_KVREALLOC) take(slot, EITHER, 0);
     else if (kind == OP_KVFREE) release(op, slot, EITHER);
     else if (kind >= OP_POOL_CREATE && kind <= OP_POOL_DESTROY) pool_call(op, slot);
