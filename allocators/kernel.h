@@ -82,7 +82,8 @@ enum cache_flags {
     CACHE_PANIC = 1 << 5,
     CACHE_NO_MERGE = 1 << 6,
     CACHE_FAILSLAB = 1 << 7, /* with FAULT_SLAB's cache filter on, only such caches fail (B113) */
-    CACHE_FLAGS = (1 << 8) - 1
+    CACHE_FLAGS = (1 << 8) - 1,
+    CACHE_UNKNOWN = 1 << 8 /* a bit that no cache may have (B65) */
 };
 
 struct cache_args {

@@ -140,7 +140,7 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
     next_epoch(in);
     machine_disarm_all(m);
     machine_events_clear(m);
-    in->taken = 0;
+    in->taken = in->soiled = 0;
     in->on = true;
     return 0;
 }
@@ -149,10 +149,13 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 
 typedef uint64_t lanes __attribute__((vector_size(2 * sizeof(uint64_t)))); /* gcc needs to be told */
 
+#define SOILED_WHOLE 512u /* frames; of further ones only the ends */
+#define SOILED_RUN 64u    /* and of so many taken at once */
+#define SOILED_EDGE 256u
+
 static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, size_t bytes)
 {
     const struct machine_geometry *g = &in->geometry;
-    in->frames_soiled++;
     if (!g->random_dirt) {
         memset(frame, g->dirt, bytes);
         return;
@@ -171,7 +174,7 @@ unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
     return m->inside->oracle + ((size_t)pfn << m->page_shift);
 }
 
-/* Neighbours that change sides one after the other, in either direction, under one mask, are one event. */
+/* Equal neighbours that change sides one after the other, in either direction, under one mask, are one event. */
 static void change_sides(struct machine *m, enum machine_event_kind kind, uint32_t pfn, uint32_t count, uint32_t gfp)
 {
     struct machine_inside *in = m->inside;
@@ -179,7 +182,7 @@ static void change_sides(struct machine *m, enum machine_event_kind kind, uint32
     if (in->event_count && in->event_count <= MACHINE_EVENTS_MAX) {
         struct machine_event *last = &in->events[in->event_count - 1];
         bool behind = last->a + last->b == pfn, before = pfn + count == last->a;
-        if (last->kind == kind && last->gfp == gfp && (behind || before)) {
+        if (last->kind == kind && last->gfp == gfp && last->each == count && (behind || before)) {
             if (before) last->a = pfn;
             last->b += count;
             return;
@@ -194,7 +197,12 @@ void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp)
     for (uint32_t i = pfn; i - pfn < count && i < m->frames; i++) {
         if (in->frame_epochs[i] == in->epoch) continue;
         in->frame_epochs[i] = in->epoch;
-        soil(in, i, machine_oracle(m, i), m->page_bytes);
+        unsigned char *frame = machine_oracle(m, i);
+        bool whole = count < SOILED_RUN && in->soiled < SOILED_WHOLE;
+        in->frames_soiled++;
+        in->soiled++;
+        soil(in, i, frame, whole ? m->page_bytes : SOILED_EDGE);
+        if (!whole) soil(in, i, frame + m->page_bytes - SOILED_EDGE, SOILED_EDGE);
     }
     in->taken += count;
     change_sides(m, EVENT_TAKE, pfn, count, gfp);
@@ -215,8 +223,10 @@ void machine_event(struct machine *m, enum machine_event_kind kind, uint32_t a, 
     struct machine_inside *in = m->inside;
     if (kind == EVENT_WAKE_KSWAPD) m->kswapd_awake = true;
     in->events_of[kind]++;
+    bool frames = kind == EVENT_TAKE || kind == EVENT_GIVE;
     if (in->event_count < MACHINE_EVENTS_MAX)
-        in->events[in->event_count] = (struct machine_event){.kind = (uint8_t)kind, .a = a, .b = b, .gfp = gfp};
+        in->events[in->event_count] =
+            (struct machine_event){.kind = (uint8_t)kind, .each = frames ? (uint16_t)b : 0, .a = a, .b = b, .gfp = gfp};
     if (in->event_count <= MACHINE_EVENTS_MAX) in->event_count++; /* one more than there are: some were lost */
 }
 

@@ -76,7 +76,8 @@ enum machine_event_kind {
 enum machine_reserve { RESERVE_HIGH = 1, RESERVE_ATOMIC, RESERVE_OOM, RESERVE_ALL, RESERVE_NOFAIL };
 
 struct machine_event {
-    uint8_t kind; /* enum machine_event_kind */
+    uint8_t kind;  /* enum machine_event_kind */
+    uint16_t each; /* TAKE and GIVE: frames that changed sides at once; b is a multiple of it */
     uint32_t a, b;
     uint32_t gfp; /* enum gfp_bits of kernel.h, for EVENT_TAKE and EVENT_RESERVE */
 };
@@ -184,7 +185,8 @@ void *machine_kmap_slot(struct machine *m, unsigned slot, uint32_t pfn);
 
 /* Frames [pfn, pfn + count) leave or rejoin free memory. Whoever keeps free frames calls these whenever a frame changes
  * sides, before it writes to it and after it last did; gfp is the mask of the request after scopes (B45). Frames taken
- * for the first time since machine_fresh are filled with the machine's dirt now. */
+ * for the first time since machine_fresh are filled with the machine's dirt now; only their first and last 256 bytes if
+ * 64 or more are taken at once, or 512 have been filled already. */
 void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp);
 void machine_give(struct machine *m, uint32_t pfn, uint32_t count);
 
@@ -262,7 +264,7 @@ unsigned char *machine_oracle(const struct machine *m, uint32_t pfn);
 uint32_t machine_taken(const struct machine *m);
 
 /* The events since machine_events_clear, oldest first, and how many there were of each kind. An order of events that does
- * not fit (MACHINE_EVENTS_MAX) is cut and machine_events_lost says so; TAKEs and GIVEs of neighbours under one mask are one
+ * not fit (MACHINE_EVENTS_MAX) is cut and machine_events_lost says so; TAKEs and GIVEs of equal neighbours under one mask are one
  * event. */
 #define MACHINE_EVENTS_MAX 65536u
 const struct machine_event *machine_events(const struct machine *m, uint32_t *count);

@@ -77,7 +77,8 @@ struct machine_inside {
 
     /* For tests and benches: what was really done since machine_init. */
     uint64_t host_calls;    /* mappings made or taken down in the window and pkmap */
-    uint64_t frames_soiled; /* filled with dirt */
+    uint64_t frames_soiled; /* filled with dirt, ever */
+    uint32_t soiled;        /* since machine_fresh */
 };
 
 extern const struct machine_config_facts machine_configs[MACHINE_CONFIGS];

@@ -300,7 +300,7 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
         j->program.op_count = p->op_count;
         memcpy(j->program.ops, p->ops, p->op_count * sizeof *p->ops);
         j->thorough = thorough;
-        j->trace.event_count = j->trace.block_count = 0;
+        j->trace.event_count = j->trace.block_count = j->trace.machine.frames = 0;
         j->trace.heap_size = 0;
         j->trace.fault_offset = OFFSET_NONE;
         if (command(c, WORKER_RUN) == 0) {
@@ -311,4 +311,14 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
     *r = (struct child_result){.verdict = {.kind = VERDICT_ERROR}};
     snprintf(r->verdict.seen, sizeof r->verdict.seen, "%.150s",
              j->error[0] ? j->error : "the process under test does not answer");
+}
+
+void child_replay(struct child *c, const struct program *p, struct child_result *r)
+{
+    bool own_process = c->target.contract.backing == BACKING_HOST;
+    for (int thorough = 1; thorough >= 0; thorough--) {
+        if (own_process) child_kill(c);
+        child_run(c, p, thorough, r);
+        if (r->verdict.kind != VERDICT_PASS) return;
+    }
 }

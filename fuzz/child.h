@@ -97,6 +97,10 @@ struct child_result {
  * started or the library not be opened. The trace of the run is in journal->trace afterwards. */
 void child_run(struct child *c, const struct program *p, bool thorough, struct child_result *result);
 
+/* As minimising runs it, with every block verified after every call; and if that holds, as a campaign does. On a heap of the
+ * host in a process of its own each time. */
+void child_replay(struct child *c, const struct program *p, struct child_result *result);
+
 /* Begins a campaign by the journal's orders; 0 or -1 as child_run's ERROR, with the reason in journal->error. */
 int child_begin_campaign(struct child *c);
 

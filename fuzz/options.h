@@ -34,8 +34,9 @@ struct options {
     uint64_t seed;
     unsigned jobs; /* worker processes; by default the processors that this process may use */
     unsigned threads;
-    const char *prefix;  /* NULL: none given */
-    const char *profile; /* NULL: none given */
+    const char *on;      /* ALLOC to run it on; NULL: none given */
+    const char *prefix;  /* likewise */
+    const char *profile; /* likewise */
     uint64_t max_size;   /* largest request that is filled, bytes */
     uint64_t memory;     /* what one worker may use before it counts as a runaway, bytes; 0: child.h's default */
     double timeout;      /* CPU seconds for one call */

@@ -6,7 +6,8 @@
  *                         ^ +0x60
  *
  * The strip shows the block at the fault and as many of its neighbours as fit at a scale of 16 bytes a column or finer;
- * a column stands for a power of two of bytes. Where two blocks share a byte the column says so.
+ * a column stands for a power of two of bytes. Where two blocks share a byte the column says so. Of a run in which no rule
+ * broke, all blocks are shown.
  */
 #include "report_internal.h"
 
@@ -116,9 +117,10 @@ void report_heap_picture(FILE *out, const struct trace *trace, const struct verd
     columns -= 4; /* the margin */
     if (columns > COLUMNS_MAX) columns = COLUMNS_MAX;
 
-    uint32_t middle = focus(trace, verdict), neighbours = NEIGHBOURS_MAX;
+    bool held = verdict != NULL && verdict->kind == VERDICT_PASS;
+    uint32_t middle = focus(trace, verdict), neighbours = held ? trace->block_count : NEIGHBOURS_MAX;
     do w = window_around(trace, middle, neighbours, columns);
-    while (w.column_bytes > COLUMN_BYTES_GOOD && neighbours-- > 0);
+    while (!held && w.column_bytes > COLUMN_BYTES_GOOD && neighbours-- > 0);
 
     memset(offsets, ' ', sizeof offsets);
     memset(names, ' ', sizeof names);

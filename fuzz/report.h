@@ -33,7 +33,12 @@ size_t report_replay_command(const struct finding *f, char *out, size_t size);
 /* The heap as a picture of one or more text lines around trace->fault_offset, at most `columns` wide. */
 void report_heap_picture(FILE *out, const struct trace *trace, const struct verdict *verdict, unsigned columns);
 
+/* The machine as it was at the end, each line behind `margin`: all of it, or what is around the fault. */
+void report_machine_picture(FILE *out, const struct machine_picture *m, const char *margin, bool around);
+
 /* The program with each operation's result beside it, the failing one marked. */
 void report_annotated(FILE *out, const struct program *p, const struct trace *trace, const struct verdict *verdict);
+/* Likewise as a program: the results are comments. */
+void report_commented(FILE *out, const struct program *p, const struct trace *trace, const struct verdict *verdict);
 
 #endif

@@ -19,6 +19,37 @@ static void bool_member(FILE *out, const char *key, bool value)
     fprintf(out, ",\"%s\":%s", key, value ? "true" : "false");
 }
 
+/* The machine where there is one: what is in the text's picture but for the strips. */
+static void machine_member(FILE *out, const struct machine_picture *m)
+{
+    const char *separator = "";
+    if (!m->frames) return;
+    fprintf(out, ",\"machine\":{\"config\":\"%s\"", machine_config_names[m->config % MACHINE_CONFIGS]);
+    number_member(out, "frames", m->frames);
+    number_member(out, "page_bytes", m->page_bytes);
+    if (m->fault_pfn != PFN_NONE) number_member(out, "fault_frame", m->fault_pfn);
+    if (m->fault_page != PFN_NONE) number_member(out, "fault_page", m->fault_page);
+    number_member(out, "mapped", m->mapped);
+    fputs(",\"zones\":[", out);
+    for (unsigned zone = 0; zone < ZONES; zone++) {
+        const struct picture_zone *z = &m->zones[zone];
+        if (z->start == z->end) continue;
+        fprintf(out, "%s{\"name\":\"%s\"", separator, machine_zone_names[zone]);
+        number_member(out, "start", z->start);
+        number_member(out, "end", z->end);
+        number_member(out, "free", z->free);
+        number_member(out, "min", z->min);
+        number_member(out, "low", z->low);
+        number_member(out, "high", z->high);
+        fputs(",\"blocks\":[", out);
+        for (unsigned order = 0; order <= m->max_order; order++)
+            fprintf(out, "%s%" PRIu32, order ? "," : "", z->blocks[order]);
+        fputs("]}", out);
+        separator = ",";
+    }
+    fputs("]}", out);
+}
+
 void report_json_finding(FILE *out, const struct finding *f)
 {
     const struct rule_info *info = report_rule(&f->verdict);
@@ -53,6 +84,7 @@ void report_json_finding(FILE *out, const struct finding *f)
     bool_member(out, "needs_history", f->needs_history);
     bool_member(out, "minimised", f->minimised);
     number_member(out, "original_operations", f->original_ops);
+    machine_member(out, &f->trace.machine);
     text_member(out, "replay", replay);
     fputs("}\n", out);
     free(program);

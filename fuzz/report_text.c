@@ -96,6 +96,10 @@ void report_text_finding(FILE *out, const struct finding *f, bool quiet)
             fputs("\n  heap\n", out);
             report_heap_picture(out, &f->trace, &f->verdict, PICTURE_COLUMNS);
         }
+        if (f->trace.machine.frames > 0) {
+            fputs("\n  machine\n", out);
+            report_machine_picture(out, &f->trace.machine, "    ", true);
+        }
         putc('\n', out);
         print_notes(out, f);
     }

@@ -32,13 +32,7 @@ static void replay_file(struct replay *r, const char *path)
     f->minimised = true;
     f->repeats = f->repeated = 1;
     snprintf(f->path, sizeof f->path, "%s", path);
-    /* As minimising does it: with every block verified after every call, and as a campaign runs it. */
-    bool own_process = f->target->contract.backing == BACKING_HOST;
-    for (int thorough = 1; thorough >= 0; thorough--) {
-        if (own_process) child_kill(&r->child);
-        child_run(&r->child, &f->program, thorough, &result);
-        if (result.verdict.kind != VERDICT_PASS) break;
-    }
+    child_replay(&r->child, &f->program, &result);
     if (result.verdict.kind == VERDICT_ERROR) r->status = complain("%s: %s", path, result.verdict.seen);
     if (result.verdict.kind != VERDICT_FAIL) return;
     f->verdict = result.verdict;

@@ -1,6 +1,8 @@
 /* decode_blocks.c: pages, kmalloc and vmalloc in the swarm form; decode_kernel.h is the manual. */
 #include "decode_kernel.h"
 
+#define ORDER_ZEROED 5u /* larger blocks are rarely asked for zeroed */
+
 /* ---- Pages ----------------------------------------------------------------------------------------------------------------------- */
 
 struct op *kernel_block(struct kernel_swarm *s, enum op_kind kind, unsigned count, unsigned order, uint32_t gfp)
@@ -14,6 +16,7 @@ struct op *kernel_block(struct kernel_swarm *s, enum op_kind kind, unsigned coun
         struct held *h = &s->held[op->slot + i];
         h->order = (uint8_t)order;
         h->pages = (uint16_t)(bytes / KERNEL_PAGE);
+        h->high = gfp & GFP_BIT_HIGHMEM;
         if (order && gfp & GFP_BIT_COMP) h->flags = HELD_COMPOUND;
     }
     return op;
@@ -55,9 +58,20 @@ static bool can_put(const struct held *h)
 }
 static bool can_kmap(const struct held *h)
 {
-    return h->holds == HOLDS_BLOCK && !(h->flags & (HELD_FREED | HELD_KMAPPED)) && h->pages && h->pins < 8;
+    return h->holds == HOLDS_BLOCK && !(h->flags & HELD_FREED) && h->pages && h->pins < 8;
 }
-static bool is_kmapped(const struct held *h) { return h->flags & HELD_KMAPPED; }
+static bool can_kmap_high(const struct held *h) { return can_kmap(h) && h->high; }
+static bool can_kmap_again(const struct held *h) { return can_kmap_high(h) && h->kmaps; }
+static bool is_kmapped(const struct held *h) { return h->kmaps; }
+
+/* Highmem first, for only there is something to map; and every second time what is mapped already. */
+static uint16_t find_kmap(const struct kernel_swarm *s, enum op_kind kind, const unsigned char *b)
+{
+    uint16_t slot = NO_SLOT;
+    if (kind == OP_KMAP && b[3] & 1) slot = kernel_find(s, b[1], can_kmap_again);
+    if (slot == NO_SLOT) slot = kernel_find(s, b[1], can_kmap_high);
+    return slot == NO_SLOT ? kernel_find(s, b[1], can_kmap) : slot;
+}
 
 /* Operations on a live block of pages; false if there is none that fits. */
 static bool block_op(struct kernel_swarm *s, enum op_kind kind, const unsigned char *b)
@@ -66,9 +80,9 @@ static bool block_op(struct kernel_swarm *s, enum op_kind kind, const unsigned c
                                               : kind == OP_DROPPABLE ? can_drop
                                               : kind == OP_GET_PAGE  ? can_get
                                               : kind == OP_PUT_PAGE  ? can_put
-                                              : kind == OP_KUNMAP    ? is_kmapped
-                                                                     : can_kmap;
-    uint16_t slot = kernel_find(s, b[1], fits);
+                                                                     : is_kmapped;
+    const bool maps = kind == OP_KMAP || kind == OP_KMAP_LOCAL;
+    uint16_t slot = maps ? find_kmap(s, kind, b) : kernel_find(s, b[1], fits);
     if (slot == NO_SLOT || (kind == OP_KMAP_LOCAL && s->locals == LOCALS_MAX)) return false;
     struct held *h = &s->held[slot];
     if (kind == OP_PUT_PAGE) return kernel_put(s, slot), true;
@@ -84,18 +98,29 @@ static bool block_op(struct kernel_swarm *s, enum op_kind kind, const unsigned c
         h->flags |= HELD_FREED; /* by its owner, and the slot is nobody's to use again */
         live_died(&s->live, slot);
         return true;
-    case OP_KMAP: h->flags |= HELD_KMAPPED; break;
+    case OP_KMAP: break;
     default: s->local[s->locals++] = slot;
     }
     h->pins++;
     op->a = b[2] % (h->pages < 256 ? h->pages : 256u);
-    if (kind == OP_KMAP) h->frame = (uint8_t)op->a;
+    if (kind != OP_KMAP) return true;
+    if (h->kmaps++) op->a = h->frame;
+    h->frame = (uint8_t)op->a;
     return true;
+}
+
+/* So many blocks of this order that the last few of them are refused. */
+static unsigned room_for(const struct kernel_swarm *s, unsigned count, unsigned order)
+{
+    const uint64_t most = s->memory + s->memory / 8, left = s->live.bytes < most ? most - s->live.bytes : 0;
+    const uint64_t room = 2 + (order < MACHINE_ORDERS ? left / (KERNEL_PAGE << order) : 0);
+    return count < room ? count : (unsigned)room;
 }
 
 void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, const unsigned char *b)
 {
     unsigned order = kind == OP_GET_ZEROED_PAGE ? 0 : kernel_order(s, b[2]);
+    uint32_t gfp;
     switch (kind) {
     case OP_ALLOC_PAGES_EXACT: allocate_exact(s, b); return;
     case OP_ALLOC_PAGES_BULK: allocate_bulk(s, b); return;
@@ -107,7 +132,9 @@ void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, c
         if (block_op(s, kind, b)) return;
         kind = OP_ALLOC_PAGES;
     }
-    kernel_block(s, kind, count, order, kernel_gfp(s, GFP_FOR_PAGES, b[3], order <= COSTLY_ORDER));
+    gfp = kernel_gfp(s, GFP_FOR_PAGES, b[3], order <= COSTLY_ORDER);
+    if (order > ORDER_ZEROED && b[1] & 7) gfp &= ~(uint32_t)GFP_BIT_ZERO; /* it takes long */
+    kernel_block(s, kind, room_for(s, count, order), order, gfp);
 }
 
 /* ---- kmalloc and vmalloc ---------------------------------------------------------------------------------------------------------- */

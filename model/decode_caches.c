@@ -65,17 +65,19 @@ static void allocate_objects(struct kernel_swarm *s, enum op_kind kind, unsigned
 
 static bool holds_object(const struct held *h) { return h->holds >= HOLDS_OBJECT && h->holds < HOLDS_ELEMENT; }
 
-/* Slots in a row that hold objects, of one cache or of any. */
+static bool holds_any(const struct held *h) { return holds_object(h) || h->holds == HOLDS_KMALLOC; }
+
+/* Slots in a row that hold objects, of one cache or of any; then of kmalloc too, large ones among them (B77). */
 static bool free_bulk(struct kernel_swarm *s, const unsigned char *b)
 {
-    uint16_t slot = kernel_find(s, b[1], holds_object);
+    const bool any = b[3] & 1;
+    uint16_t slot = kernel_find(s, b[1], any ? holds_any : holds_object);
     if (slot == NO_SLOT) return false;
     unsigned holds = s->held[slot].holds, most = 1 + b[2] % 32u, count = 0;
-    bool any = b[3] & 1;
     kernel_need(s, IN_BULK);
     for (; count < most && slot + count < s->live.fresh; count++) {
         uint16_t at = (uint16_t)(slot + count);
-        if (any ? !holds_object(&s->held[at]) : s->held[at].holds != holds) break;
+        if (any ? !holds_any(&s->held[at]) : s->held[at].holds != holds) break;
         if (live_is(&s->live, at)) kernel_died(s, at);
     }
     struct op *op = kernel_append(s, OP_CACHE_FREE_BULK, slot);

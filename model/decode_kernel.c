@@ -115,7 +115,7 @@ void kernel_kunmap(struct kernel_swarm *s, uint16_t slot)
     kernel_need(s, IN_TASK);
     kernel_append(s, OP_KUNMAP, slot)->a = h->frame;
     kernel_barrier(s);
-    h->flags &= (uint8_t)~HELD_KMAPPED;
+    h->kmaps--;
     h->pins--;
 }
 
@@ -170,7 +170,7 @@ void kernel_free(struct kernel_swarm *s, uint16_t slot, unsigned variant)
     struct held *h = &s->held[slot];
     if (h->flags & HELD_FREED) {
         kernel_put(s, slot);
-    } else if (h->flags & HELD_KMAPPED) {
+    } else if (h->kmaps) {
         kernel_kunmap(s, slot);
     } else if (h->pins) {
         kernel_kunmap_local(s);
@@ -270,7 +270,7 @@ static const struct {
     {OP_SPLIT_PAGE, 2, SWARM_PAGES},
     {OP_GET_PAGE, 1, SWARM_PAGES},
     {OP_PUT_PAGE, 2, SWARM_PAGES},
-    {OP_KMAP, 1, SWARM_PAGES},
+    {OP_KMAP, 2, SWARM_PAGES},
     {OP_KUNMAP, 1, SWARM_PAGES},
     {OP_KMAP_LOCAL, 1, SWARM_PAGES},
     {OP_KUNMAP_LOCAL, 1, SWARM_PAGES},

@@ -31,7 +31,6 @@ enum held_flags {
     HELD_COMPOUND = 1 << 0,
     HELD_SPLIT = 1 << 1,
     HELD_FREED = 1 << 2, /* but references to its head are left */
-    HELD_KMAPPED = 1 << 3,
 };
 
 struct held {
@@ -40,7 +39,9 @@ struct held {
     uint8_t flags;
     uint8_t pins;    /* mappings of its frames: it is not freed while there are any */
     uint8_t refs;    /* beyond the first */
-    uint8_t frame;   /* HELD_KMAPPED: which */
+    uint8_t kmaps;   /* those of the pins that are kmaps, all of the same frame */
+    uint8_t frame;   /* which */
+    bool high;       /* the request asked for highmem */
     uint16_t source; /* HOLDS_ALIAS: whose frames */
     uint16_t pages;  /* HOLDS_AREA: its length when it was made */
     uint16_t next;   /* free slots of its kind */

@@ -43,7 +43,9 @@ static void bad_gfp(struct kernel_swarm *s, unsigned choice)
     s->held[op->slot].pages = (uint16_t)(1u << op->a);
 }
 
-/* What may sleep, where nothing may (B47), and anything at all in an NMI (B48). */
+static bool is_pages(const struct held *h) { return h->holds <= HOLDS_BULK && kernel_is_plain(h); }
+
+/* What may sleep, where nothing may (B47), and anything at all, a free too, in an NMI (B48). */
 static void bad_context(struct kernel_swarm *s, const unsigned char *b)
 {
     static const uint8_t contexts[] = {CONTEXT_SPINLOCK, CONTEXT_HARDIRQ, CONTEXT_IRQS_OFF, CONTEXT_SOFTIRQ,
@@ -51,9 +53,12 @@ static void bad_context(struct kernel_swarm *s, const unsigned char *b)
     const unsigned before = s->context;
     const enum program_context context = (enum program_context)contexts[b[2] % 5];
     struct op *op;
+    const uint16_t block = context == CONTEXT_NMI ? kernel_find(s, b[1], is_pages) : NO_SLOT;
     kernel_context(s, context);
     const unsigned on = kernel_on(s->head), choice = b[1] % 4;
-    if (choice == 0 && on & SWARM_VMALLOC) {
+    if (block != NO_SLOT && b[1] & 4) {
+        kernel_append(s, OP_FREE_PAGES, block);
+    } else if (choice == 0 && on & SWARM_VMALLOC) {
         op = kernel_allocate(s, OP_VMALLOC, HOLDS_AREA, 1, KERNEL_PAGE);
         if (op) op->a = KERNEL_PAGE;
     } else if (choice == 1 && on & SWARM_CACHES) {
@@ -84,9 +89,12 @@ static bool locked_vfree(struct kernel_swarm *s, const unsigned char *b)
 /* Arguments that no cache has (B65), in a number that stays free; a cache destroyed with objects in it (B74). */
 static void bad_cache(struct kernel_swarm *s, const unsigned char *b)
 {
-    const uint64_t args[] = {PROGRAM_CACHE_ARGS(0, 0, 0, false), PROGRAM_CACHE_ARGS(64, 24, 0, false),
+    const uint64_t args[] = {PROGRAM_CACHE_ARGS(0, 0, 0, false),
+                             PROGRAM_CACHE_ARGS(64, 24, 0, false),
                              PROGRAM_CACHE_ARGS(SLAB_OBJECT_MAX + 1, 0, 0, false),
-                             PROGRAM_CACHE_ARGS(SLAB_OBJECT_MAX + 1, 0, CACHE_PANIC, false)};
+                             PROGRAM_CACHE_ARGS(SLAB_OBJECT_MAX + 1, 0, CACHE_PANIC, false),
+                             PROGRAM_CACHE_ARGS(64, 0, CACHE_UNKNOWN, false),
+                             PROGRAM_CACHE_ARGS(64, 0, CACHE_UNKNOWN | CACHE_PANIC, false)};
     struct cache_ledger *c = &s->caches[b[1] & 3];
     kernel_need(s, IN_TASK);
     if (b[2] & 1 && c->exists && c->live && !c->pools) {
@@ -96,7 +104,7 @@ static void bad_cache(struct kernel_swarm *s, const unsigned char *b)
     }
     struct op *op = kernel_append(s, OP_CACHE_CREATE, 0);
     op->a = PROGRAM_CACHES - 1;
-    op->b = args[b[1] >> 2 & 3];
+    op->b = args[(b[1] >> 2) % (sizeof args / sizeof *args)];
 }
 
 static bool has_object(const struct held *h) { return h->holds >= HOLDS_OBJECT && h->holds < HOLDS_ELEMENT; }
@@ -122,8 +130,6 @@ static bool spoil(struct kernel_swarm *s, const unsigned char *b)
     }
     return true;
 }
-
-static bool is_pages(const struct held *h) { return h->holds <= HOLDS_BULK && kernel_is_plain(h); }
 
 /* Orders (B22), and what pools are not for (B109, B110, B112). */
 static bool bad_number(struct kernel_swarm *s, const unsigned char *b)

@@ -135,11 +135,30 @@ void exec_record(struct exec *x, const struct op *op, unsigned slot, enum result
                                                  .usable = usable};
 }
 
-/* The live blocks nearest to the fault, in address order. */
+/* What is not true of the round that begins. */
+static void forget_picture(struct trace *t)
+{
+    t->block_count = t->machine.frames = 0;
+    t->heap_size = 0;
+    t->fault_offset = OFFSET_NONE;
+}
+
+static void take_machine(struct exec *x)
+{
+    struct trace *t = x->options.trace;
+    const struct verdict *v = &x->verdict;
+    bool fault = t->fault_offset != OFFSET_NONE, kernel = v->kind == VERDICT_FAIL && v->op < x->program->op_count &&
+                                                          x->program->ops[v->op].kind >= OP_KERNEL_FIRST;
+    machine_picture_take(x, &t->machine, fault ? (char *)x->lender.face.base + t->fault_offset : NULL,
+                         kernel ? v->slot : PROGRAM_SLOTS);
+}
+
+/* The live blocks nearest to the fault, in address order, and the machine. */
 static void take_picture(struct exec *x)
 {
     struct trace *t = x->options.trace;
     if (!t) return;
+    take_machine(x);
     uint32_t count = model_sort(x), first = 0;
     uintptr_t fault = t->fault_offset == OFFSET_NONE ? 0 : (uintptr_t)x->lender.face.base + (uintptr_t)t->fault_offset;
     while (first < count && x->model.blocks[x->model.order[first]].base < fault) first++;
@@ -316,14 +335,18 @@ static bool false_report(struct exec *x, const struct op *op)
 static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
 {
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_C32 : RULE_C10;
-    if (x->options.thorough) return kernel_verify_all(x, rule);
-    return x->calls % 2 == 0 || kernel_sweep(x, rule);
+    if (x->options.thorough) return kernel_verify_most(x, rule);
+    bool refused = x->outcome.result == RESULT_NULL; /* which must have changed nothing (C32) */
+    for (unsigned turns = refused ? 4 : x->calls % 2; turns; turns--)
+        if (!kernel_sweep(x, rule)) return false;
+    return true;
 }
 
 /* What must hold after any legal call. */
-static inline bool after_call(struct exec *x)
+static inline bool after_call(struct exec *x, const struct op *op)
 {
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_A8 : RULE_C10;
+    if (x->kernel && rule == RULE_A8 && op->kind >= OP_KERNEL_FIRST) rule = RULE_C32;
     if (x->kernel && !after_kernel_call(x)) return false;
     if (x->options.thorough) return model_verify_most(x, rule);
     return x->model.turn++ % 2 || model_sweep(x, rule);
@@ -362,7 +385,7 @@ static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_
     if (!(family ? exec_step_heap(x, op, slot, a, b) : step_other(x, op, slot, a, b))) return false;
     if (x->lender.reports != x->reports_seen) return false_report(x, op);
     if (x->outcome.result == RESULT_SKIPPED) return true;
-    if (!after_call(x)) return false;
+    if (!after_call(x, op)) return false;
     x->options.counters->operations++;
     return !x->rounds_compared || course_remembers(x);
 }
@@ -401,6 +424,7 @@ static bool run_op(struct exec *x, uint32_t index)
 bool exec_round(struct exec *x)
 {
     const struct program *p = x->program;
+    if (x->options.trace) forget_picture(x->options.trace);
     x->calls = 0;
     x->rounds_compared = course_compares(x);
     x->steps_left = PROGRAM_STEPS_MAX;
@@ -418,6 +442,7 @@ bool exec_round(struct exec *x)
     }
     x->op_index = p->op_count;
     x->step = 0;
+    take_picture(x);
     return true;
 }
 
@@ -427,10 +452,9 @@ void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
     x->round = 0;
     x->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
     if (x->options.trace) {
-        struct trace *t = x->options.trace;
-        t->event_count = t->block_count = 0;
-        t->events_dropped = t->heap_size = 0;
-        t->fault_offset = OFFSET_NONE;
+        x->options.trace->event_count = 0;
+        x->options.trace->events_dropped = 0;
+        forget_picture(x->options.trace);
     }
     x->options.counters->programs++;
     bool held = course_run(x);

@@ -8,6 +8,7 @@
 #define EXEC_H
 
 #include "alloc.h"
+#include "machine_picture.h"
 #include "program.h"
 #include "verdict.h"
 
@@ -35,7 +36,7 @@ struct event {
     uint64_t usable; /* usable size, 0 where unknown */
 };
 
-/* A block alive when the run ended, for the picture of the heap. */
+/* A block of the malloc family that was alive then, for the picture of the heap. */
 struct live_block {
     uint64_t offset, size, usable;
     uint16_t slot;
@@ -45,7 +46,8 @@ struct live_block {
 #define TRACE_BLOCKS_MAX 256u
 
 /* Filled only when asked for. Events: the last TRACE_EVENTS_MAX of the run, oldest first. Blocks: in address order, the
- * TRACE_BLOCKS_MAX nearest to the block that the verdict speaks of. */
+ * TRACE_BLOCKS_MAX nearest to the block that the verdict speaks of. Blocks and machine are as they were when a rule broke,
+ * else at the end of the last round's operations, before everything was freed. */
 struct trace {
     uint32_t event_count, block_count;
     uint64_t events_dropped;
@@ -53,6 +55,7 @@ struct trace {
     uint64_t fault_offset; /* the byte where it shows, OFFSET_NONE if there is none */
     struct event events[TRACE_EVENTS_MAX];
     struct live_block blocks[TRACE_BLOCKS_MAX];
+    struct machine_picture machine;
 };
 
 /* ---- Counters: summed over runs, never reset by exec --------------------------------------------------------------- */

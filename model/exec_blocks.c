@@ -2,17 +2,20 @@
  *
  * Contents are written through one view of the memory and verified through another, in turns: through the block's address
  * and through the oracle view of the frames that the model believes to be behind it. So a frame is where the model thinks,
- * or bytes are missing on one side (O7). Blocks up to WHOLE_BYTES are looked at whole; of larger ones both ends of each of
- * some pages, always the same ones of the same block; when thorough, everything.
+ * or bytes are missing on one side (O7). Blocks up to WHOLE_BYTES are looked at whole as long as all of them fit a cache; of
+ * others both ends of each of some pages, always the same ones of the same block; when thorough, all up to MOST_BYTES.
  */
 #include "exec_areas.h"
 
 #include <string.h>
 
 #define WHOLE_BYTES 8192u
-#define EDGE_BYTES 64u      /* of a page, at each end */
-#define WHOLE_PAGES 16u     /* up to so many, every page is looked at; else about so many of them */
-#define LIST_FRAMES 131072u /* of all lists together */
+#define CACHE_BYTES (UINT64_C(1) << 20)
+#define MOST_BYTES (UINT64_C(256) << 10) /* verified after each call when thorough: all of S4 */
+#define STRETCH_BYTES 256u               /* small enough for a sweep to look at the whole block */
+#define EDGE_BYTES 64u                   /* of a page, at each end */
+#define WHOLE_PAGES 16u                  /* up to so many, every page is looked at; else about so many of them */
+#define LIST_FRAMES 131072u              /* of all lists together */
 
 /* ---- Frames -------------------------------------------------------------------------------------------------------- */
 
@@ -112,10 +115,13 @@ static uint64_t edges(const struct exec *x, const struct view *v, uint64_t from,
                       enum deed deed)
 {
     if (to - from <= 2 * EDGE_BYTES) return piece(x, v, from, limit < to ? limit : to, deed);
-    uint64_t head = from + EDGE_BYTES, tail = to - EDGE_BYTES;
+    uint64_t head = from + EDGE_BYTES, tail = (to - EDGE_BYTES) & ~UINT64_C(7); /* contents are made word by word */
+    /* Each end is a line that is in no cache: of what was written at both, one is verified, now this, now that. */
+    if (deed == VERIFY && !v->b->whole && (v->b->generation + from / v->page) % 2)
+        return limit <= tail ? (limit < to ? limit : to) : piece(x, v, tail, limit < to ? limit : to, deed);
     uint64_t wrong = piece(x, v, from, limit < head ? limit : head, deed);
     if (wrong < head && wrong < limit) return wrong;
-    if (limit <= tail) return limit < to ? limit : to;
+    if (limit <= tail || (deed == VERIFY && !v->b->whole)) return limit < to ? limit : to;
     return piece(x, v, tail, limit < to ? limit : to, deed);
 }
 
@@ -126,13 +132,15 @@ static bool looked_at(uint64_t page, uint64_t pages)
     return page % (pages / (WHOLE_PAGES / 2)) == 0;
 }
 
-/* All that is looked at of the first `limit` bytes. Which places those are depends on the request alone. */
-static uint64_t contents(const struct exec *x, const struct kernel_block *b, uint64_t limit, bool oracle,
+/* All that is looked at of the first `limit` bytes. Which places those are depends on the request alone; `quick`: of small
+ * blocks too only the ends of pages. */
+static uint64_t contents(const struct exec *x, const struct kernel_block *b, uint64_t limit, bool oracle, bool quick,
                          enum deed deed)
 {
     struct view v = view_of(x, b, oracle);
     uint64_t total = deed == ZERO ? limit : b->request, pages = (v.skew + total + v.page - 1) / v.page, from = 0;
-    bool whole = total <= WHOLE_BYTES || x->options.thorough;
+    bool whole = deed == ZERO ? total <= WHOLE_BYTES : b->whole && !(quick && v.skew % 8 == 0);
+    whole = whole || (x->options.thorough && total <= MOST_BYTES);
     if (limit > total) limit = total;
     for (uint64_t i = 0; from < limit; i++) {
         uint64_t to = (i + 1) * v.page - v.skew, stop, wrong;
@@ -166,7 +174,7 @@ bool kernel_verify_prefix(struct exec *x, const struct kernel_block *b, uint64_t
     if (!has_contents(b)) return true;
     if (bytes > b->request) bytes = b->request;
     bool oracle = b->generation % 2;
-    uint64_t at = contents(x, b, bytes, oracle, VERIFY);
+    uint64_t at = contents(x, b, bytes, oracle, false, VERIFY);
     if (at >= bytes) return true;
     if (b >= x->kernel->blocks && b < x->kernel->blocks + PROGRAM_SLOTS) return damaged(x, b, at, rule, oracle);
     return exec_fail(x, rule, b->va + at, "the contents that the old block had", "byte %llu of %llu differs",
@@ -178,7 +186,9 @@ void kernel_write(struct exec *x, unsigned slot)
     struct kernel_block *b = &x->kernel->blocks[slot];
     if (b->origin == ORIGIN_VMAP || b->origin == ORIGIN_ZERO_SIZE) return;
     b->generation = ++x->model.generation;
-    contents(x, b, b->request, b->generation / 2 % 2, WRITE);
+    b->whole = b->request <= STRETCH_BYTES || (b->request <= WHOLE_BYTES && x->kernel->live_bytes <= CACHE_BYTES) ||
+               (x->options.thorough && b->request <= MOST_BYTES) || (uintptr_t)b->va % sizeof(uint64_t);
+    contents(x, b, b->request, b->generation / 2 % 2, false, WRITE);
 }
 
 /* What was written through one view shows in the other. */
@@ -186,18 +196,18 @@ static bool coherent(struct exec *x, struct kernel_block *b)
 {
     bool oracle = !(b->generation / 2 % 2);
     exec_checked(x, RULE_C18);
-    if (!has_contents(b)) return true;
-    uint64_t at = contents(x, b, b->request, oracle, VERIFY);
+    if (!has_contents(b) || !b->va) return true; /* without an address of its own there is one view only */
+    uint64_t at = contents(x, b, b->request, oracle, true, VERIFY);
     return at >= b->request || damaged(x, b, at, RULE_C18, oracle);
 }
 
 bool kernel_verify(struct exec *x, unsigned slot, enum rule rule)
 {
     const struct kernel_block *b = &x->kernel->blocks[slot];
-    exec_checked(x, RULE_C17);
+    exec_checked(x, RULE_C16);
     uint32_t pfn = frame_by_owner(x, slot, false);
     if (pfn != PFN_NONE)
-        return exec_fail(x, RULE_C17, b->va, "a live block's frames its own until it is freed",
+        return exec_fail(x, RULE_C16, b->va, "a live block's frames its own until it is freed",
                          "frame %u of p%u has another owner", pfn, slot);
     if ((b->origin == ORIGIN_VMALLOC || b->origin == ORIGIN_VMAP) && !area_judge_frames(x, b)) return false;
     return kernel_verify_prefix(x, b, b->request, rule);
@@ -253,6 +263,7 @@ static void set_alive(struct kernel_model *k, unsigned slot, bool alive)
     if (alive == !!(*word & bit)) return;
     *word ^= bit;
     k->live += alive ? 1 : UINT32_MAX;
+    k->live_bytes += alive ? k->blocks[slot].request : -k->blocks[slot].request;
 }
 
 bool kernel_enter(struct exec *x, struct kernel_call *c, const struct kernel_block *block, bool zeroed)
@@ -260,6 +271,8 @@ bool kernel_enter(struct exec *x, struct kernel_call *c, const struct kernel_blo
     struct kernel_model *k = x->kernel;
     unsigned slot = c->slot;
     struct kernel_block *b = &k->blocks[slot];
+    if (b->life == LIFE_LIVE && b->droppable) k->droppable--;
+    set_alive(k, slot, false); /* resized in its slot */
     *b = *block;
     b->life = LIFE_LIVE;
     if (slot >= k->slot_end) k->slot_end = slot + 1;
@@ -268,7 +281,7 @@ bool kernel_enter(struct exec *x, struct kernel_call *c, const struct kernel_blo
     if (!judge_place(x, slot, b)) return false;
     if (b->request > k->largest) k->largest = b->request;
     if (zeroed && b->request) {
-        uint64_t at = contents(x, b, b->request, b->request % 2, ZERO);
+        uint64_t at = contents(x, b, b->request, b->request % 2, false, ZERO);
         exec_checked(x, RULE_B19);
         if (at < b->request)
             return exec_fail(x, RULE_B19, b->va ? b->va + at : NULL, "zeroed memory",
@@ -315,6 +328,37 @@ bool kernel_verify_all(struct exec *x, enum rule rule)
     return true;
 }
 
+bool kernel_verify_most(struct exec *x, enum rule rule)
+{
+    struct kernel_model *k = x->kernel;
+    uint64_t bytes = 0;
+    if (k->live_bytes <= MOST_BYTES) return kernel_verify_all(x, rule);
+    for (unsigned n = 0; n < k->slot_end && bytes < MOST_BYTES; n++) {
+        if (k->sweep >= k->slot_end) k->sweep = 0;
+        unsigned slot = k->sweep++;
+        if (!(k->alive[slot / 64] >> slot % 64 & 1)) continue;
+        bytes += k->blocks[slot].request;
+        if (!kernel_verify(x, slot, rule)) return false;
+    }
+    return true;
+}
+
+/* A stretch at the beginning of one of the first pages of a block, another one each time; a small block is verified. */
+static bool sweep_block(struct exec *x, unsigned slot, enum rule rule)
+{
+    struct kernel_model *k = x->kernel;
+    const struct kernel_block *b = &k->blocks[slot];
+    struct view v = view_of(x, b, k->sweep_page++ % 2);
+    if (b->request <= STRETCH_BYTES || v.skew % 8 || !has_contents(b)) return kernel_verify(x, slot, rule);
+    uint64_t pages = (v.skew + b->request + v.page - 1) / v.page, i = k->sweep_page / 2 % (pages < 4 ? pages : 4);
+    uint64_t from = i ? i * v.page - v.skew : 0, to = from + EDGE_BYTES;
+    if (to > b->request) to = b->request;
+    if (to > (i + 1) * v.page - v.skew) to = (i + 1) * v.page - v.skew;
+    exec_checked(x, rule);
+    uint64_t at = piece(x, &v, from, to, VERIFY);
+    return at >= to || damaged(x, b, at, rule, v.oracle);
+}
+
 bool kernel_sweep(struct exec *x, enum rule rule)
 {
     struct kernel_model *k = x->kernel;
@@ -324,9 +368,7 @@ bool kernel_sweep(struct exec *x, enum rule rule)
         uint64_t alive = k->alive[k->sweep / 64] >> k->sweep % 64;
         unsigned slot = k->sweep + (alive ? (unsigned)__builtin_ctzll(alive) : 0);
         k->sweep = alive ? slot + 1 : (k->sweep | 63) + 1;
-        if (!alive) continue;
-        const struct kernel_block *b = &k->blocks[slot];
-        return b->request > WHOLE_BYTES * 8 || kernel_verify(x, slot, rule);
+        if (alive) return sweep_block(x, slot, rule);
     }
     return true;
 }

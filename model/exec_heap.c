@@ -37,7 +37,7 @@ static inline void outcome(struct exec *x, const struct op *op, unsigned slot, e
 static __attribute__((noinline)) bool too_much_for_host(struct exec *x, const struct request *r)
 {
     /* Gigabytes cost some allocators milliseconds of bookkeeping each: a few of them show all that hundreds would. */
-    if (r->bytes > HUGE_BYTES && x->model.huge++ >= HUGE_MAX) return true;
+    if ((r->bytes > HUGE_BYTES || r->align > HUGE_BYTES) && x->model.huge++ >= HUGE_MAX) return true;
     return x->model.written + model_written(r->bytes) > LIVE_HOST_MAX;
 }
 

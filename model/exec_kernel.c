@@ -35,7 +35,10 @@ bool kernel_busy(const struct exec *x, unsigned slot)
 
 void kernel_outcome(struct exec *x, const struct kernel_call *c, enum result_class result, const void *p)
 {
-    exec_outcome(x, c->op, c->slot, result, p, 0);
+    const struct machine *m = x->kernel->machine;
+    uintptr_t end = (uintptr_t)m->pkmap + m->pkmap_slots * m->page_bytes;
+    bool place = (uintptr_t)p >= (uintptr_t)m->direct && (uintptr_t)p < end; /* ZERO_SIZE_PTR and handles are none */
+    exec_outcome(x, c->op, c->slot, result, place ? p : NULL, 0);
 }
 
 /* ---- TAKE ---------------------------------------------------------------------------------------------------------- */
@@ -116,6 +119,7 @@ static bool take(struct exec *x, struct kernel_call *c, const struct machine_eve
         pfn = stop;
     }
     k->flights[k->flight_count].pfn = e->a;
+    k->flights[k->flight_count].each = e->each;
     k->flights[k->flight_count++].count = e->b;
     return true;
 }
@@ -298,6 +302,7 @@ bool kernel_declines(struct exec *x, struct kernel_call *c)
     return true;
 }
 
+/* Judged before the events: what an error does that is not noticed is not what is wrong with it. */
 static bool judge_reports(struct exec *x, struct kernel_call *c)
 {
     uint32_t reports = x->lender.reports - c->reports_before;
@@ -315,14 +320,20 @@ static bool judge_reports(struct exec *x, struct kernel_call *c)
         return exec_fail(x, c->must_rule, NULL, "exactly the report that the error has", "%u of %s, wanted %u of %s",
                          reports, reports ? report_kind_name(x->lender.report) : "none", c->must_count,
                          report_kind_name(c->must));
+    c->reported = true;
+    kernel_outcome(x, c, RESULT_REPORT, NULL);
+    return true;
+}
+
+static bool judge_unchanged(struct exec *x, const struct kernel_call *c)
+{
+    if (!c->reported) return true;
     /* What is destroyed with something left in it goes all the same, but for that (B74, B112). */
     const bool goes = c->must == REPORT_OBJECTS_REMAIN || c->must == REPORT_LEAK;
     if (!goes && (c->count[EVENT_TAKE] || c->count[EVENT_GIVE] || c->count[EVENT_MAP] || c->count[EVENT_UNMAP]))
         return exec_fail(x, RULE_C43, NULL, "a reported error that changes nothing",
                          "%u frames taken, %u given back, %u pages mapped, %u unmapped", c->count[EVENT_TAKE],
                          c->count[EVENT_GIVE], c->count[EVENT_MAP], c->count[EVENT_UNMAP]);
-    c->reported = true;
-    kernel_outcome(x, c, RESULT_REPORT, NULL);
     return true;
 }
 
@@ -340,7 +351,9 @@ static bool judge_split(struct exec *x, const struct kernel_call *c)
 bool kernel_end(struct exec *x, struct kernel_call *c)
 {
     struct kernel_model *k = x->kernel;
-    bool held = !k->broken && follow(x, c) && judge_reports(x, c);
+    bool error = c->must != REPORT_KINDS;
+    bool held = !k->broken && (!error || judge_reports(x, c)) && follow(x, c) &&
+                (error ? judge_unchanged(x, c) : judge_reports(x, c));
     k->current = c->outer;
     if (!held) return false;
     c->taken = k->frames.owned[FRAME_FLIGHT] - c->flight_before;

@@ -64,6 +64,7 @@ struct kernel_block {
     uint8_t owner;                         /* number of the cache or pool */
     uint8_t droppable;                     /* 0: no; else 1 + OP_DROPPABLE's a */
     bool compound, usermap, always_zeroed; /* B27, B91, B60 */
+    bool whole;                            /* every byte of the request is written, not only the ends of pages */
     bool put;                              /* an area of frames that were the caller's (B100) */
     uint16_t references;                   /* beyond the first (B23) */
     uint16_t source;                       /* ORIGIN_VMAP: slot whose frames it shows */
@@ -103,7 +104,8 @@ struct kernel_model {
     uint32_t live, droppable;           /* slots that are LIFE_LIVE, and those of them that are droppable */
     uint32_t *pfns, *pfns_spare;        /* lists of scattered frames, from the front; compacted when full */
     uint32_t pfns_used;
-    uint64_t largest; /* request granted in this run */
+    uint64_t largest;    /* request granted in this run */
+    uint64_t live_bytes; /* requests of the slots that are LIFE_LIVE, summed */
     struct cache_model *caches;
     struct area_model *areas;
     struct pool_model *pools;
@@ -111,20 +113,21 @@ struct kernel_model {
     enum program_context context;
     uint8_t scopes[KERNEL_SCOPES_MAX];
     unsigned scope_depth;
-    unsigned scope;              /* enum machine_scope, or-ed, in force */
-    uint32_t sweep, sweep_page;  /* slot that the rotating sweep looks at next, and which page of it */
-    struct kernel_call *current; /* the innermost call in progress */
-    bool broken;                 /* a rule was broken in a nested call: the outer ones only return */
-    uint32_t baseline;           /* frames taken when the heap was made */
-    uint32_t probes;             /* turns of what is looked at now and then */
-    struct {                     /* runs of frames taken by calls in progress */
-        uint32_t pfn, count;
+    unsigned scope;                /* enum machine_scope, or-ed, in force */
+    uint32_t sweep, sweep_page;    /* slot that the rotating sweep looks at next, and which page of it */
+    struct kernel_call *current;   /* the innermost call in progress */
+    bool broken;                   /* a rule was broken in a nested call: the outer ones only return */
+    uint32_t baseline;             /* frames taken when the heap was made */
+    uint32_t probes;               /* turns of what is looked at now and then */
+    struct {                       /* runs of frames taken by calls in progress */
+        uint32_t pfn, count, each; /* `each` frames at a time */
     } * flights;
     uint32_t flight_count;
     struct kernel_kmap { /* exec_pages.c: pages that are kmapped; local ones are a stack */
         uint32_t pfn, slot;
-        unsigned char *va;
+        uint32_t page;  /* of the slot's block */
         uint32_t count; /* 0: free entry */
+        unsigned char *va;
     } kmaps[KERNEL_KMAPS_MAX], locals[KERNEL_SCOPES_MAX];
     uint32_t kmap_count, local_count;
 };
@@ -194,6 +197,8 @@ bool kernel_verify_prefix(struct exec *x, const struct kernel_block *b, uint64_t
 
 /* Verifies every live block; a stretch of the next one. */
 bool kernel_verify_all(struct exec *x, enum rule rule);
+/* The same, but of large live sets a part, which goes around from call to call. */
+bool kernel_verify_most(struct exec *x, enum rule rule);
 bool kernel_sweep(struct exec *x, enum rule rule);
 /* Bytes [from, from + n) of a block, which lie in one page, must hold what its owner wrote there, seen at p (C18: through
  * another view of the frame). */

@@ -34,6 +34,17 @@ struct object_request kmalloc_request(const struct exec *x, uint64_t size, unsig
 
 /* ---- What is asked beside the call ---------------------------------------------------------------------------------------- */
 
+/* What is rounded is rounded no further, and one byte more is rounded to no less (C6): as far as the largest block. */
+static bool judge_rounding(struct exec *x, size_t bytes, size_t rounded)
+{
+    const struct kernel_ops *ops = x->kernel->ops;
+    exec_checked(x, RULE_C6);
+    size_t again = ops->kmalloc_size_roundup(x->heap, rounded), next = ops->kmalloc_size_roundup(x->heap, bytes + 1);
+    if (again == rounded && next >= rounded) return true;
+    return exec_fail(x, RULE_C6, NULL, "a rounding that is monotone, and complete at once",
+                     "%zu is rounded to %zu, that to %zu, and %zu to %zu", bytes, rounded, again, bytes + 1, next);
+}
+
 /* ksize and kmalloc_size_roundup say what the class says (B56, B57); they change nothing. */
 static bool judge_sizes(struct exec *x, const struct object_request *r, const void *p)
 {
@@ -53,6 +64,7 @@ static bool judge_sizes(struct exec *x, const struct object_request *r, const vo
     }
     if (ops->kmalloc_size_roundup) {
         size_t seen = ops->kmalloc_size_roundup(x->heap, (size_t)r->bytes);
+        if (!judge_rounding(x, (size_t)r->bytes, seen)) return false;
         exec_checked(x, RULE_B57);
         if (seen != r->usable)
             return exec_fail(x, RULE_B57, NULL, "what ksize says of a block of that size",
@@ -96,23 +108,11 @@ static bool judge_impossible(struct exec *x, struct kernel_call *c, enum rule ru
     return exec_fail(x, rule, p, "NULL: no block is that large", "a block");
 }
 
-static bool judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
-{
-    if (!(c->injected >> FAULT_SLAB & 1)) return true;
-    exec_checked(x, RULE_B113);
-    if (r->group == GROUP_NONE)
-        return exec_fail(x, RULE_B114, NULL, "large requests are subject to page faults, not to failslab",
-                         "failslab was asked");
-    if (!(c->effective & GFP_BIT_NOFAIL)) return true;
-    return exec_fail(x, RULE_B113, NULL, "no injected failure of a request that must not fail", "one was injected");
-}
-
 bool kmalloc_granted(struct exec *x, struct kernel_call *c, struct object_request *r, enum rule impossible, void *p)
 {
     if (c->reported) return true;
     if (impossible != RULE_NONE) return judge_impossible(x, c, impossible, p);
     if (r->bytes == 0) return kernel_settle(x, c, FRAME_FREE) && enter_zero_size(x, c, p);
-    if (!judge_injection(x, c, r)) return false;
     if (!p) return objects_refused(x, c, r);
     if (p == ZERO_SIZE_PTR) return exec_fail(x, RULE_B51, NULL, "memory: bytes were asked for", "ZERO_SIZE_PTR");
     struct kernel_block block = {
@@ -146,7 +146,7 @@ static bool step_new(struct exec *x, const struct op *op, unsigned slot, uint64_
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .request = bytes};
     if (op->kind == OP_KZALLOC || op->kind == OP_KCALLOC) c.gfp |= GFP_BIT_ZERO;
     if (!kernel_begin(x, &c)) return false;
-    if (kernel_declines(x, &c)) return true;
+    if (!objects_asked(x, &c, false)) return true;
     struct object_request r = {.group = GROUP_NONE};
     if (impossible == RULE_NONE && bytes) {
         r = kmalloc_request(x, bytes, c.effective & ~(unsigned)(GFP_BIT_HIGHMEM | GFP_BIT_DMA32));
@@ -240,7 +240,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     if (!empty && !kernel_verify(x, slot, RULE_C10)) return false;
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_ALLOC, .gfp = op->gfp, .request = bytes};
     if (!kernel_begin(x, &c)) return false;
-    if (kernel_declines(x, &c)) return true;
+    if (!objects_asked(x, &c, false)) return true;
     struct object_request r = {.group = GROUP_NONE};
     if (impossible == RULE_NONE && bytes) {
         r = kmalloc_request(x, bytes, c.effective & ~(unsigned)(GFP_BIT_HIGHMEM | GFP_BIT_DMA32));
@@ -262,7 +262,6 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     if (!bytes) {
         return kernel_forget(x, slot, LIFE_NONE) && kernel_settle(x, &c, FRAME_FREE) && enter_zero_size(x, &c, p);
     }
-    if (!judge_injection(x, &c, &r)) return false;
     if (p) return kmalloc_resized(x, &c, &r, &old, p);
     exec_checked(x, RULE_B59);
     if (bytes <= old.usable) /* it fits: nothing had to be asked for, and failslab is not (B59, C32) */
@@ -377,6 +376,8 @@ static bool is_offered(const struct kernel_ops *ops, enum op_kind kind)
 
 bool exec_step_kmalloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
+    if (op->kind == OP_MISUSE) return object_misuse(x, op, slot, a);
+    if (op->kind == OP_SCRIBBLE) return object_scribble(x, op, slot, a);
     if (!is_offered(x->kernel->ops, (enum op_kind)op->kind)) return exec_skip(x, (enum op_kind)op->kind);
     switch ((enum op_kind)op->kind) {
     case OP_KREALLOC:

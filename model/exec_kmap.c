@@ -45,10 +45,16 @@ static bool judge_address(struct exec *x, uint32_t pfn, const unsigned char *va)
     }
     bool inside =
         va >= m->pkmap && va < m->pkmap + m->pkmap_slots * m->page_bytes && (uintptr_t)va % m->page_bytes == 0;
-    if (!inside || machine_translate(m, va) != pfn)
-        return exec_fail(x, RULE_B8, va, "a slot that shows the page",
-                         inside ? "frame %u is not there" : "no slot for %u", pfn);
-    return true;
+    return inside || exec_fail(x, RULE_B8, va, "the address of a kmap slot", "another one for frame %u", pfn);
+}
+
+/* What the page tables say, after what the bytes said. */
+static bool judge_table(struct exec *x, uint32_t pfn, const unsigned char *va)
+{
+    const struct machine *m = x->kernel->machine;
+    exec_checked(x, RULE_B8);
+    if (pfn < m->lowmem_frames || machine_translate(m, va) == pfn) return true;
+    return exec_fail(x, RULE_B8, va, "a slot that shows the page", "frame %u is not there", pfn);
 }
 
 /* ---- kmap and kunmap ------------------------------------------------------------------------------------------------ */
@@ -92,10 +98,10 @@ static bool map(struct exec *x, const struct op *op, unsigned slot, uint32_t i)
     if (k->ops->page_address(x->heap, page) != va)
         return exec_fail(x, RULE_B7, va, "page_address of a mapped page", "another address");
     uint32_t count = entry->count + 1;
-    *entry = (struct kernel_kmap){.pfn = pfn, .slot = slot, .va = va, .count = count};
+    *entry = (struct kernel_kmap){.pfn = pfn, .slot = slot, .page = i, .va = va, .count = count};
     if (entry - k->kmaps >= (ptrdiff_t)k->kmap_count) k->kmap_count = (uint32_t)(entry - k->kmaps) + 1;
     b->pins++;
-    return judge_view(x, b, i, va);
+    return judge_view(x, b, i, va) && judge_table(x, pfn, va);
 }
 
 static bool unmap(struct exec *x, const struct op *op, struct kernel_kmap *entry)
@@ -112,10 +118,11 @@ static bool unmap(struct exec *x, const struct op *op, struct kernel_kmap *entry
     entry->count--;
     k->blocks[entry->slot].pins--;
     exec_checked(x, RULE_B8);
-    if (!entry->count || k->ops->page_address(x->heap, k->ops->pfn_to_page(x->heap, entry->pfn)) == entry->va)
-        return true;
-    return exec_fail(x, RULE_B8, entry->va, "a page mapped as often as it was kmapped", "frame %u is not any more",
-                     entry->pfn);
+    if (!entry->count) return true;
+    if (k->ops->page_address(x->heap, k->ops->pfn_to_page(x->heap, entry->pfn)) != entry->va)
+        return exec_fail(x, RULE_B8, entry->va, "a page mapped as often as it was kmapped", "frame %u is not any more",
+                         entry->pfn);
+    return judge_table(x, entry->pfn, entry->va) && judge_view(x, &k->blocks[entry->slot], entry->page, entry->va);
 }
 
 /* ---- Local ones ----------------------------------------------------------------------------------------------------- */
@@ -135,9 +142,9 @@ static bool map_local(struct exec *x, const struct op *op, unsigned slot, uint32
     exec_checked(x, RULE_B8);
     if (!va) return exec_fail(x, RULE_B8, NULL, "a local mapping, in any context", "NULL");
     kernel_outcome(x, &c, RESULT_PTR, va);
-    k->locals[k->local_count++] = (struct kernel_kmap){.pfn = pfn, .slot = slot, .va = va, .count = 1};
+    k->locals[k->local_count++] = (struct kernel_kmap){.pfn = pfn, .slot = slot, .page = i, .va = va, .count = 1};
     b->pins++;
-    return judge_address(x, pfn, va) && judge_view(x, b, i, va);
+    return judge_address(x, pfn, va) && judge_view(x, b, i, va) && judge_table(x, pfn, va);
 }
 
 static bool unmap_local(struct exec *x, const struct op *op)

@@ -195,7 +195,7 @@ static void forget_run(struct kernel_model *k)
     k->slot_end = k->live = k->droppable = k->pfns_used = k->sweep = k->sweep_page = 0;
     k->scope_depth = k->scope = k->flight_count = k->kmap_count = k->local_count = k->probes = 0;
     k->context = CONTEXT_TASK;
-    k->largest = 0;
+    k->largest = k->live_bytes = 0;
     k->current = NULL;
     k->broken = false;
 }
@@ -263,9 +263,9 @@ static bool judge_gap(struct exec *x)
     const struct machine *m = x->kernel->machine;
     if (x->program->heap.seed % 16 && !x->options.thorough) return true;
     const unsigned char *gap = m->direct + ((size_t)m->lowmem_frames << m->page_shift);
-    exec_checked(x, RULE_B10);
+    exec_checked(x, RULE_C15);
     if (m->gap_bytes && !lender_readable(gap) && !lender_readable(m->vmalloc_start - 1)) return true;
-    return !m->gap_bytes || exec_fail(x, RULE_B10, gap, "the gap behind the direct map inaccessible", "it can be read");
+    return !m->gap_bytes || exec_fail(x, RULE_C15, gap, "the gap behind the direct map inaccessible", "it can be read");
 }
 
 bool kernel_finish(struct exec *x)

@@ -18,7 +18,7 @@ static bool is_object(const struct exec *x, const struct kernel_block *b)
     return b->origin == ORIGIN_KMALLOC && x->kernel->ops->kfree;
 }
 
-/* The place of a dead object is still a free place of a slab. */
+/* The dead block's place in a slab is a free one. */
 static bool place_is_free(struct exec *x, const struct kernel_block *b)
 {
     struct cache_model *m = x->kernel->caches;
@@ -30,22 +30,54 @@ static bool place_is_free(struct exec *x, const struct kernel_block *b)
     return own && shadow_next_owned(&m->shadow, (uintptr_t)b->va, end) >= end;
 }
 
+/* The dead block's frames are nobody's: its slab is gone, or it was pages of its own. */
+static bool frames_are_free(const struct exec *x, const struct kernel_block *b)
+{
+    const uint32_t frames = b->frames ? b->frames : 1;
+    return frame_map_other(&x->kernel->frames, b->pfn, frames, FRAME_FREE) == b->pfn + frames;
+}
+
+/* An address in a lowmem frame that is free; NULL if there is none. */
+static unsigned char *nobodys(const struct exec *x)
+{
+    const struct kernel_model *k = x->kernel;
+    uint32_t pfn = k->machine->lowmem_frames;
+    while (pfn-- > 0)
+        if (k->frames.owner[pfn] == FRAME_FREE) return (unsigned char *)machine_direct(k->machine, pfn) + 64;
+    return NULL;
+}
+
+/* What the error frees; NULL if it cannot be made with this block. */
+static unsigned char *target_of(struct exec *x, const struct kernel_block *b, enum program_misuse misuse)
+{
+    const bool live = b->life == LIFE_LIVE && b->va;
+    switch (misuse) {
+    case MISUSE_DOUBLE_FREE:
+        if (b->life != LIFE_DEAD || !b->va) return NULL;
+        return frames_are_free(x, b) || place_is_free(x, b) ? b->va : NULL;
+    case MISUSE_INTERIOR: return live && b->usable > 8 ? b->va + (b->frames ? b->usable / 2 : 8) : NULL;
+    default: return live ? nobodys(x) : NULL;
+    }
+}
+
 bool object_misuse(struct exec *x, const struct op *op, unsigned slot, uint64_t misuse)
 {
     const struct kernel_block *b = &x->kernel->blocks[slot];
-    bool twice = misuse == MISUSE_DOUBLE_FREE;
-    if (!is_object(x, b) || misuse > MISUSE_INTERIOR) return true;
-    if (twice ? b->life != LIFE_DEAD || !place_is_free(x, b) : b->life != LIFE_LIVE || b->frames || b->usable <= 8)
-        return true;
-    if (!twice && !kernel_verify(x, slot, RULE_C10)) return false;
+    const bool twice = misuse == MISUSE_DOUBLE_FREE;
+    if (!is_object(x, b) || misuse >= MISUSE_KINDS) return true;
+    unsigned char *target = target_of(x, b, (enum program_misuse)misuse);
+    if (!target || (!twice && !kernel_verify(x, slot, RULE_C10))) return target == NULL;
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_FREE};
     if (!kernel_begin(x, &c)) return false;
     if (c.must == REPORT_KINDS) {
+        /* Whether free frames once held an object, so that this is its second free, need not be remembered. */
+        bool gone = x->kernel->frames.owner[machine_direct_pfn(x->kernel->machine, target)] == FRAME_FREE;
         c.must = twice ? REPORT_DOUBLE_FREE : REPORT_BAD_FREE;
+        if (gone) c.must_or = twice ? REPORT_BAD_FREE : REPORT_DOUBLE_FREE;
         c.must_rule = b->origin == ORIGIN_OBJECT ? RULE_B75 : RULE_B61;
     }
     if (kernel_declines(x, &c)) return true;
-    free_at(x, b, twice ? b->va : b->va + 8);
+    free_at(x, b, target);
     kernel_outcome(x, &c, RESULT_VOID, b->va);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     return twice || kernel_verify(x, slot, c.must_rule);

@@ -9,12 +9,29 @@
 void objects_expect(struct exec *x, const struct kernel_call *c, struct object_request *r)
 {
     struct cache_model *m = x->kernel->caches;
+    caches_learn(x, r->group);
     r->spare = r->group < GROUPS ? cache_model_spare(m, r->group) : 0;
+    uint32_t stride = r->group < GROUPS ? m->groups[cache_model_group(m, r->group)].stride : 0;
+    while (x->kernel->machine->page_bytes << r->order < stride) r->order++;     /* red zones need room, too */
     unsigned gfp = c->effective & ~(unsigned)(GFP_BIT_HIGHMEM | GFP_BIT_DMA32); /* taken away (B63) */
     if (r->group < GROUP_KMALLOC && m->caches[r->group].flags & CACHE_DMA) gfp |= GFP_BIT_DMA;
     r->must_succeed = kernel_must_succeed(x, gfp, r->order);
     m->current = (uint8_t)r->group;
     m->arrived = 0;
+}
+
+bool objects_asked(struct exec *x, struct kernel_call *c, bool zeroes_constructed)
+{
+    bool misplaced = c->must != REPORT_KINDS;
+    if (mask_bad(c->effective) != RULE_NONE || (misplaced && zeroes_constructed)) {
+        kernel_abandon(x, c);
+        return false;
+    }
+    if (zeroes_constructed) {
+        c->must = REPORT_CONTRACT_WARN;
+        c->must_rule = RULE_B69;
+    }
+    return !kernel_declines(x, c);
 }
 
 /* Is the class's count of what is used exact? The allocator's other families use kmalloc for themselves (B104, B109). */
@@ -33,17 +50,16 @@ bool caches_given(struct exec *x, struct kernel_call *c, uint32_t pfn, uint32_t 
                      "frames of a slab stay with it while objects in it are live", "frame %u was given back", pfn);
 }
 
-/* Slabs that were taken one behind the other are one run of frames. */
-static void take_run(struct exec *x, uint32_t pfn, uint32_t count)
+/* What is still in flight of [pfn, end) are slabs of `each` frames: some may have been claimed, or given back. */
+static void take_slabs(struct exec *x, uint32_t pfn, uint32_t end, uint32_t each)
 {
-    struct cache_model *m = x->kernel->caches;
-    unsigned group = m->current < GROUPS ? m->current : GROUP_OTHERS;
-    uint32_t each = m->groups[cache_model_group(m, group)].pages;
-    if (group == GROUP_OTHERS) each = 1; /* of how many classes is not known yet */
-    else if (!each || count % each) each = count;
-    for (uint32_t i = 0; i < count; i += each) {
-        cache_model_take(m, group, pfn + i, each, x->kernel->machine->page_bytes);
-        m->arrived += m->current < GROUPS;
+    struct kernel_model *k = x->kernel;
+    unsigned group = k->caches->current < GROUPS ? k->caches->current : GROUP_OTHERS;
+    for (; pfn < end; pfn += each) {
+        if (frame_map_other(&k->frames, pfn, each, FRAME_FLIGHT) < pfn + each) continue;
+        cache_model_take(k->caches, group, pfn, each, k->machine->page_bytes);
+        frame_map_set(&k->frames, pfn, each, FRAME_SLAB);
+        k->caches->arrived += k->caches->current < GROUPS;
     }
 }
 
@@ -51,14 +67,9 @@ bool caches_settle(struct exec *x, struct kernel_call *c)
 {
     const struct kernel_model *k = x->kernel;
     if (c->taken && k->caches->current < GROUPS) caches_learn(x, k->caches->current);
-    for (uint32_t i = c->flight_first; c->taken && i < k->flight_count; i++) {
-        uint32_t pfn = k->flights[i].pfn, end = pfn + k->flights[i].count;
-        while (pfn < end) { /* some may have been claimed, or given back */
-            uint32_t stop = frame_map_other(&k->frames, pfn, end - pfn, FRAME_FLIGHT);
-            if (stop > pfn) take_run(x, pfn, stop - pfn);
-            pfn = stop + (stop == pfn);
-        }
-    }
+    /* The newest first: what was given back and taken again is a slab as it was taken last. */
+    for (uint32_t i = k->flight_count; c->taken && i-- > c->flight_first;)
+        take_slabs(x, k->flights[i].pfn, k->flights[i].pfn + k->flights[i].count, k->flights[i].each);
     return kernel_settle(x, c, FRAME_SLAB);
 }
 
@@ -67,6 +78,44 @@ void caches_shared(struct exec *x)
     if (!x->kernel->caches) return;
     x->kernel->caches->others = true;
     x->kernel->caches->current = GROUP_NONE;
+}
+
+/* ---- Injected faults and messages ---------------------------------------------------------------------------------------- */
+
+/* failslab strikes classes and caches, never what must not fail, and before anything has changed (B113, B114, B116). */
+static bool judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
+{
+    if (!(c->injected >> FAULT_SLAB & 1)) return true;
+    exec_checked(x, RULE_B113);
+    if (r->group == GROUP_NONE)
+        return exec_fail(x, RULE_B114, NULL, "large requests are subject to page faults, not to failslab",
+                         "failslab was asked");
+    if (!(c->effective & GFP_BIT_NOFAIL) || !(c->effective & GFP_BIT_DIRECT)) return true;
+    return exec_fail(x, RULE_B113, NULL, "no injected failure of a request that must not fail", "one was injected");
+}
+
+/* Bits of the mask that no object can heed are taken away, with a message, where frames are asked for (B63). */
+static bool judge_stray_bits(struct exec *x, const struct kernel_call *c)
+{
+    if (!(c->effective & (GFP_BIT_HIGHMEM | GFP_BIT_DMA32)) || !c->count[EVENT_TAKE]) return true;
+    exec_checked(x, RULE_B63);
+    if (c->count[EVENT_WARN]) return true;
+    return exec_fail(x, RULE_B63, NULL, "a message that HIGHMEM and DMA32 were taken out of the mask",
+                     "none under 0x%x", c->effective);
+}
+
+static bool judge_refusal(struct exec *x, const struct kernel_call *c)
+{
+    if (c->injected == 1u << FAULT_SLAB) {
+        exec_checked(x, RULE_B116);
+        if (c->count[EVENT_TAKE] || c->count[EVENT_GIVE])
+            return exec_fail(x, RULE_B116, NULL, "an injected failure before anything has changed",
+                             "%u frames taken, %u given back", c->count[EVENT_TAKE], c->count[EVENT_GIVE]);
+    }
+    if (c->effective & (GFP_BIT_HIGHMEM | GFP_BIT_DMA32)) return true; /* that is a reason for a message (B63) */
+    exec_checked(x, RULE_B41);
+    if (!(c->effective & GFP_BIT_NOWARN) || !c->count[EVENT_WARN]) return true;
+    return exec_fail(x, RULE_B41, NULL, "no message under nowarn", "%u", c->count[EVENT_WARN]);
 }
 
 /* ---- Granted ------------------------------------------------------------------------------------------------------------- */
@@ -188,6 +237,7 @@ bool objects_granted(struct exec *x, struct kernel_call *c, const struct object_
                      struct kernel_block block)
 {
     uint32_t pfn;
+    if (!judge_injection(x, c, r) || !judge_stray_bits(x, c)) return false;
     if (!judge_place(x, r, p, &pfn) || !judge_zone(x, c, r, pfn)) return false;
     bool pages = r->group == GROUP_NONE;
     if (pages && !judge_pages(x, c, r, p, pfn)) return false;
@@ -215,6 +265,7 @@ bool objects_granted(struct exec *x, struct kernel_call *c, const struct object_
 bool objects_refused(struct exec *x, struct kernel_call *c, const struct object_request *r)
 {
     struct cache_model *m = x->kernel->caches;
+    if (!judge_injection(x, c, r) || !judge_refusal(x, c)) return false;
     if (!(r->group == GROUP_NONE ? kernel_settle(x, c, FRAME_FREE) : caches_settle(x, c))) return false;
     if (c->blocked || c->injected) return true;
     if (r->group < GROUPS && exact(m, r->group)) {

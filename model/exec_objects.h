@@ -7,17 +7,21 @@
 
 /* What a request for an object must give. */
 struct object_request {
-    unsigned group;      /* whose slabs it may lie in; GROUP_NONE: pages of its own */
-    uint64_t bytes;      /* of the request */
-    uint64_t usable;     /* what the size is rounded to */
+    unsigned group;  /* whose slabs it may lie in; GROUP_NONE: pages of its own */
+    uint64_t bytes;  /* of the request */
+    uint64_t usable; /* what the size is rounded to */
     uint64_t align;
-    unsigned order;      /* of the smallest slab, or of the pages */
+    unsigned order; /* of the smallest slab, or of the pages */
     bool zeroed, constructed;
     enum rule align_rule, zero_rule, class_rule, refusal_rule;
     /* filled by objects_expect, on the state before the call */
     uint32_t spare; /* free objects that the group had */
     bool must_succeed;
 };
+
+/* After kernel_begin of a request for objects: false if the call is not made, and over. Two errors at once are not asked for, nor
+ * a mask of which the stray bits might be taken away (B63) or reported (B4). To zero what was constructed is one (B69). */
+bool objects_asked(struct exec *x, struct kernel_call *c, bool zeroes_constructed);
 
 /* Before the call, after kernel_begin. */
 void objects_expect(struct exec *x, const struct kernel_call *c, struct object_request *r);
@@ -39,6 +43,11 @@ struct object_request kmalloc_request(const struct exec *x, uint64_t size, unsig
 
 /* The request that kmem_cache_alloc of this cache stands for. */
 struct object_request caches_request(const struct exec *x, unsigned number);
+
+/* exec_cache_objects.c: the constructor of a cache of this number, which works while x is set; OP_CACHE_ALLOC and the like. */
+void (*caches_constructor(unsigned number))(void *object);
+void caches_construct(struct exec *x);
+bool caches_step_object(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b);
 
 /* The result p, which may be NULL, of a call that asked kmalloc for a new block; `impossible` is the rule that forbids the
  * request, or RULE_NONE. */

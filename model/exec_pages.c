@@ -384,7 +384,10 @@ static bool let_go(struct exec *x, struct kernel_call *c, bool put)
     b->order = 0;
     b->frames = 1;
     b->usable = x->kernel->machine->page_bytes;
-    if (b->request > b->usable) b->request = b->usable;
+    if (b->request > b->usable) {
+        x->kernel->live_bytes -= b->request - b->usable;
+        b->request = b->usable;
+    }
     kernel_write(x, c->slot); /* which bytes of a block are looked at follows from its size */
     return kernel_verify(x, c->slot, RULE_B23);
 }

@@ -57,7 +57,7 @@ uint32_t kernel_reclaim(void *host, uint32_t gfp, uint32_t pages, bool direct, b
     struct exec *x = host;
     struct kernel_model *k = x->kernel;
     if (!k->current || k->broken || !k->droppable) return 0;
-    exec_checked(x, direct ? RULE_B122 : RULE_B123);
+    exec_checked(x, direct ? RULE_B43 : RULE_B123);
     if (!direct && k->current->act != ACT_KSWAPD) {
         k->broken = true;
         exec_fail(x, RULE_B123, NULL, "kswapd at work only when it is stepped", "its reclaim inside %s",

@@ -1,7 +1,6 @@
 /* exec_slabinfo.c: what slabinfo says against what is known of caches and slabs (B66, B71, B72, B83, C29). */
 #include "exec_objects.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool group_info(struct exec *x, unsigned group, struct slab_info *info)
@@ -19,13 +18,12 @@ static bool group_info(struct exec *x, unsigned group, struct slab_info *info)
 static bool class_of_name(const char *name, unsigned *group)
 {
     unsigned type = KMALLOC_NORMAL, bytes = 0;
-    char unit = 0;
     if (!strncmp(name, "dma-", 4)) type = KMALLOC_DMA, name += 4;
     if (strncmp(name, "kmalloc-", 8)) return false;
     name += 8;
     if (!strncmp(name, "rcl-", 4)) type = KMALLOC_RECLAIM, name += 4;
-    if (sscanf(name, "%u%c", &bytes, &unit) < 1) return false;
-    if (unit == 'k') bytes *= 1024;
+    while (*name >= '0' && *name <= '9' && bytes <= KMALLOC_CACHE_MAX) bytes = bytes * 10 + (unsigned)(*name++ - '0');
+    if (*name == 'k') bytes *= 1024;
     for (unsigned class = 0; class < KMALLOC_CLASSES; class ++) {
         if (kmalloc_class_bytes(class) != bytes) continue;
         *group = GROUP_KMALLOC + class * KMALLOC_TYPES + type;

@@ -63,6 +63,7 @@ bool area_left(struct exec *x, const struct kernel_block *old)
 bool area_judge_frames(struct exec *x, const struct kernel_block *b)
 {
     const struct machine *m = x->kernel->machine;
+    exec_checked(x, RULE_C17);
     for (uint32_t i = 0; i < b->frames; i += i < 8 ? 1 : b->frames / 8) {
         uint32_t pfn = machine_translate(m, b->va + ((size_t)i << m->page_shift));
         if (pfn != kernel_frame(x, b, i))

@@ -115,8 +115,7 @@ static void put_frames(struct frame_map *f, uint32_t first, uint32_t last, bool 
     bool changed = false;
     for (uint32_t w = first / WORD_BITS; w <= last / WORD_BITS; w++)
         if (put(f, zone, 0, w, mask_of(w, first, last), are_free ? ~UINT64_C(0) : 0)) changed = true;
-    for (unsigned k = 1; changed && k <= f->machine->max_order; k++)
-        changed = lift(f, zone, k, first >> k, last >> k);
+    for (unsigned k = 1; changed && k <= f->machine->max_order; k++) changed = lift(f, zone, k, first >> k, last >> k);
 }
 
 /* ---- Owners -------------------------------------------------------------------------------------------------------- */
@@ -197,7 +196,8 @@ uint32_t frame_map_blocks(const struct frame_map *f, enum machine_zone_id zone, 
 unsigned frame_map_order(const struct frame_map *f, uint32_t pfn)
 {
     unsigned k = 0;
-    while (k < f->machine->max_order && f->free_bits[k + 1][(pfn >> (k + 1)) / WORD_BITS] >> (pfn >> (k + 1)) % WORD_BITS & 1)
+    while (k < f->machine->max_order &&
+           f->free_bits[k + 1][(pfn >> (k + 1)) / WORD_BITS] >> (pfn >> (k + 1)) % WORD_BITS & 1)
         k++;
     return k;
 }

@@ -31,10 +31,10 @@ struct frame_map {
     const struct machine *machine;
     uint32_t frames; /* its geometry when the map was built */
     struct machine_zone zones[ZONES];
-    uint16_t *owner;                     /* of each frame */
-    uint64_t *free_bits[MACHINE_ORDERS]; /* F0 .. F10 */
-    uint32_t set[ZONES][MACHINE_ORDERS]; /* |F(k)| by zone */
-    uint32_t owned[FRAME_OWNERS];        /* frames by owner; slots' are not counted here */
+    uint16_t *owner;                              /* of each frame */
+    uint64_t *free_bits[MACHINE_ORDERS];          /* F0 .. F10 */
+    uint32_t set[ZONES][MACHINE_ORDERS];          /* |F(k)| by zone */
+    uint32_t owned[FRAME_OWNERS];                 /* frames by owner; slots' are not counted here */
     uint64_t touched[FRAME_MAP_FRAMES / 64 / 64]; /* bit w: one of the frames 64 w .. 64 w + 63 has changed owner */
 };
 

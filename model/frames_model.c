@@ -71,12 +71,12 @@ bool frames_refused(struct exec *x, size_t request)
         return exec_fail(x, RULE_A32, NULL, "a stack that is exceeded reports it", "NULL for %zu bytes, no report",
                          request);
     x->reports_seen = x->lender.reports;
+    if (m->popped) exec_checked(x, RULE_A30);
     if (frames_may_refuse(x, request)) return guards_fault(x);
     unsigned long long room = frames_low(x);
     if (!m->popped)
         return exec_fail(x, RULE_A32, NULL, "a block that fits is granted",
                          "%zu bytes refused, %llu bytes below the newest block", request, room);
-    exec_checked(x, RULE_A30);
     return exec_fail(x, RULE_A30, NULL, "popped frames have given their space back",
                      "%zu bytes refused, %llu bytes below the newest live block", request, room);
 }

@@ -101,9 +101,10 @@ static bool visit(void *context, const struct alloc_block *s)
             return exec_fail(x, RULE_C21, s->base, "blocks that follow each other without a gap",
                              "walk() leaves out %zu bytes", (size_t)(base - expected));
     }
-    if (w->begun && w->last_free && s->state == BLOCK_FREE && base == w->end && (c->promises & PROMISE_MERGES)) {
+    if (w->begun && w->last_free && base == w->end && (c->promises & PROMISE_MERGES)) {
         exec_checked(x, RULE_C27);
-        return exec_fail(x, RULE_C27, s->base, "free neighbours merged into one block", "two free blocks in a row");
+        if (s->state == BLOCK_FREE)
+            return exec_fail(x, RULE_C27, s->base, "free neighbours merged into one block", "two free blocks in a row");
     }
     w->begun = true;
     w->end = base + s->size;

@@ -160,7 +160,7 @@ static bool simpler_arguments(struct shrink *s, uint32_t i)
     }
     any |= try_b(s, i, *b & ~PROGRAM_CACHE_ARGS(0, 0, 0, true));
     any |= try_b(s, i, *b & ~PROGRAM_CACHE_ARGS(0, UINT16_MAX, 0, false));
-    for (unsigned flag = 1; flag & CACHE_FLAGS; flag *= 2)
+    for (unsigned flag = 1; flag <= CACHE_UNKNOWN; flag *= 2)
         any |= try_b(s, i, *b & ~PROGRAM_CACHE_ARGS(0, 0, flag, false));
     while (PROGRAM_CACHE_SIZE(*b) > 8 && try_b(s, i, *b - PROGRAM_CACHE_SIZE(*b) / 2)) any = true;
     return any;

@@ -157,14 +157,14 @@ enum op_kind {
  * constructor in bit 63. b of OP_POOL_CREATE: kind in bits 0-1 (enum pool_kind; 3 is as 0), minimum in bits 8-23, size
  * in bits 32-63 (bytes, order, or number of the cache). */
 #define PROGRAM_CACHE_ARGS(size, align, flags, constructor)                                              \
-    ((uint64_t)(uint32_t)(size) | (uint64_t)(uint16_t)(align) << 32 | (uint64_t)(uint8_t)(flags) << 48 | \
+    ((uint64_t)(uint32_t)(size) | (uint64_t)(uint16_t)(align) << 32 | ((uint64_t)(flags)&0x1ffu) << 48 | \
      (uint64_t)((constructor) != 0) << 63)
 #define PROGRAM_POOL_ARGS(kind, min, size) \
     ((uint64_t)((kind)&3u) | (uint64_t)(uint16_t)(min) << 8 | (uint64_t)(uint32_t)(size) << 32)
 
 #define PROGRAM_CACHE_SIZE(b) ((uint32_t)(b))
 #define PROGRAM_CACHE_ALIGN(b) ((uint16_t)((b) >> 32))
-#define PROGRAM_CACHE_FLAGS(b) ((uint8_t)((b) >> 48))
+#define PROGRAM_CACHE_FLAGS(b) ((unsigned)((b) >> 48) & 0x1ffu)
 #define PROGRAM_CACHE_CONSTRUCTOR(b) ((b) >> 63 != 0)
 #define PROGRAM_POOL_KIND(b) ((unsigned)(b)&3u)
 #define PROGRAM_POOL_MIN(b) ((uint16_t)((b) >> 8))

@@ -57,6 +57,7 @@ static const struct bits_name cache_names[] = {
     {"PANIC", CACHE_PANIC},
     {"NO_MERGE", CACHE_NO_MERGE},
     {"FAILSLAB", CACHE_FAILSLAB},
+    {"UNKNOWN", CACHE_UNKNOWN},
     {NULL, 0},
 };
 

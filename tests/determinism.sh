@@ -48,24 +48,26 @@ for format in text json junit sarif; do
     done
 done
 
-for name in freelist region "${canaries[@]}"; do
-    check one "$name" --programs 600 --jobs 2
+for name in freelist region buddy slab kmalloc vmalloc "${canaries[@]}"; do
+    programs=600
+    case $name in buddy | slab | kmalloc | vmalloc) programs=150 ;; esac # they do more in each
+    check one "$name" --programs "$programs" --jobs 2
     yes >/dev/null &
     load=$!
-    check two "$name" --programs 600 --jobs 2
+    check two "$name" --programs "$programs" --jobs 2
     kill "$load"
     wait "$load" 2>/dev/null
     load=
     same "$name with two workers, the second time under load"
 
-    check one "$name" --programs 600 --jobs 1
+    check one "$name" --programs "$programs" --jobs 1
     program=$assay
     if ((${#still[@]})); then
         printf '#!/bin/sh\nexec setarch -R "%s" "$@"\n' "$program" >still.sh
         chmod +x still.sh
         assay=./still.sh
     fi
-    check two "$name" --programs 600 --jobs 1
+    check two "$name" --programs "$programs" --jobs 1
     assay=$program
     same "$name at other addresses"
 done

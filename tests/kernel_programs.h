@@ -13,19 +13,19 @@ static inline uint32_t kernel_draw(uint64_t *dice, uint32_t n)
 
 static inline uint32_t kernel_mask(uint64_t *dice)
 {
-    static const uint32_t masks[] = {GFP_KERNEL, GFP_KERNEL, GFP_ATOMIC, GFP_NOWAIT,           GFP_NOIO, GFP_NOFS,
-                                     GFP_USER,   GFP_DMA,    GFP_HIGHUSER, GFP_HIGHUSER_MOVABLE};
-    static const uint32_t bits[] = {GFP_BIT_ZERO,   GFP_BIT_COMP,     GFP_BIT_NORETRY,    GFP_BIT_RETRY_MAYFAIL,
-                                    GFP_BIT_NOFAIL, GFP_BIT_NOWARN,   GFP_BIT_MEMALLOC,   GFP_BIT_NOMEMALLOC,
-                                    GFP_BIT_HIGH,   GFP_BIT_MOVABLE,  GFP_BIT_RECLAIMABLE, GFP_BIT_DMA,
+    static const uint32_t masks[] = {GFP_KERNEL, GFP_KERNEL, GFP_ATOMIC, GFP_NOWAIT,   GFP_NOIO,
+                                     GFP_NOFS,   GFP_USER,   GFP_DMA,    GFP_HIGHUSER, GFP_HIGHUSER_MOVABLE};
+    static const uint32_t bits[] = {GFP_BIT_ZERO,   GFP_BIT_COMP,    GFP_BIT_NORETRY,     GFP_BIT_RETRY_MAYFAIL,
+                                    GFP_BIT_NOFAIL, GFP_BIT_NOWARN,  GFP_BIT_MEMALLOC,    GFP_BIT_NOMEMALLOC,
+                                    GFP_BIT_HIGH,   GFP_BIT_MOVABLE, GFP_BIT_RECLAIMABLE, GFP_BIT_DMA,
                                     GFP_BIT_DMA32,  GFP_BIT_HIGHMEM, GFP_BIT_ACCOUNT,     GFP_BIT_HARDWALL};
     uint32_t mask = masks[kernel_draw(dice, sizeof masks / sizeof masks[0])];
     while (!kernel_draw(dice, 3)) mask |= bits[kernel_draw(dice, sizeof bits / sizeof bits[0])];
     return mask;
 }
 
-/* Fills *p with `count` operations; orders up to `order_max`. */
-static inline void kernel_program(struct program *p, uint64_t seed, uint32_t count, uint32_t order_max)
+/* Fills *p with `count` operations; orders up to `order_max`; `fill`: now and then on a machine that is nearly full. */
+static inline void kernel_program(struct program *p, uint64_t seed, uint32_t count, uint32_t order_max, bool fill)
 {
     uint64_t dice = seed * UINT64_C(0xD6E8FEB86659FD93) + 1;
     unsigned slots = 4u << kernel_draw(&dice, 5);
@@ -35,9 +35,11 @@ static inline void kernel_program(struct program *p, uint64_t seed, uint32_t cou
     p->heap.dirty = (uint8_t)kernel_draw(&dice, DIRTY_KINDS);
     p->op_count = count;
     uint32_t i = 0;
-    if (kernel_draw(&dice, 64) == 0) /* most of the machine at once, so that there is little left for the others */
+    if (kernel_draw(&dice, 64) == 0 &&
+        fill) /* most of the machine at once, so that there is little left for the others */
         for (unsigned order = 10; order > 2 && i < count; order--, i++) {
-            p->ops[i] = (struct op){.kind = OP_ALLOC_PAGES, .slot = (uint16_t)(64u + 32u * i), .count = 17, .stride = 1};
+            p->ops[i] =
+                (struct op){.kind = OP_ALLOC_PAGES, .slot = (uint16_t)(64u + 32u * i), .count = 17, .stride = 1};
             p->ops[i].a = order;
             p->ops[i].gfp = GFP_HIGHUSER | GFP_BIT_NORETRY;
         }

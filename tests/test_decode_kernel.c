@@ -186,7 +186,7 @@ static void check_mask(const struct op *op)
     LEGAL(area || !(op->gfp & GFP_BIT_MOVABLE && op->gfp & GFP_BIT_RECLAIMABLE));
     LEGAL(!(op->gfp & GFP_BIT_DIRECT) || w.context == CONTEXT_TASK);
     LEGAL(!(op->gfp & GFP_BIT_NOFAIL) || op->gfp & GFP_BIT_DIRECT);
-    if (op->kind >= OP_CACHE_CREATE && !area) LEGAL(!(op->gfp & (GFP_BIT_HIGHMEM | GFP_BIT_DMA32)));
+    if (op->kind >= OP_VMALLOC && !area) LEGAL(!(op->gfp & (GFP_BIT_HIGHMEM | GFP_BIT_DMA32)));
     if (op->kind == OP_POOL_ALLOC) LEGAL(!(op->gfp & GFP_BIT_ZERO));
     if (op->kind >= OP_KVMALLOC && op->kind <= OP_KVREALLOC) LEGAL((op->gfp & GFP_KERNEL) == GFP_KERNEL);
 }
@@ -285,7 +285,7 @@ static void cache_call(const struct op *op, unsigned slot)
         for (unsigned i = slot; i < slot + op->b; i++)
             if (w.holds[i]) {
                 LEGAL(op->a == PROGRAM_CACHES || w.number[i] == c);
-                release(op, i, OBJECT);
+                release(op, i, op->a == PROGRAM_CACHES && w.holds[i] == KMALLOC ? KMALLOC : OBJECT);
             }
         return;
     default: break;

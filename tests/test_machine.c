@@ -354,13 +354,15 @@ static void random_dirt_follows_seed_and_frame(void **state) /* C37 */
         }
 }
 
-static void neighbours_that_change_sides_are_one_event(void **state)
+static void equal_neighbours_that_change_sides_are_one_event(void **state)
 {
     (void)state;
     power_on((struct machine_geometry){.config = MACHINE_S4});
-    machine_take(&m, 10, 2, 1);
-    machine_take(&m, 12, 1, 1); /* behind */
-    machine_take(&m, 8, 2, 1);  /* before */
+    machine_take(&m, 10, 1, 1);
+    machine_take(&m, 11, 1, 1); /* behind */
+    machine_take(&m, 9, 1, 1);  /* before */
+    machine_take(&m, 7, 2, 1);  /* of another length */
+    machine_take(&m, 5, 2, 1);
     machine_take(&m, 13, 1, 2); /* under another mask */
     machine_take(&m, 20, 1, 2); /* no neighbour */
     machine_event(&m, EVENT_SPLIT, 24, 2, 0);
@@ -369,19 +371,20 @@ static void neighbours_that_change_sides_are_one_event(void **state)
     machine_give(&m, 22, 1);    /* twice is two */
     machine_give(&m, 23, 0);    /* none is none */
     static const struct machine_event expected[] = {
-        {EVENT_TAKE, 8, 5, 1},  {EVENT_TAKE, 13, 1, 2}, {EVENT_TAKE, 20, 1, 2}, {EVENT_SPLIT, 24, 2, 0},
-        {EVENT_TAKE, 21, 1, 2}, {EVENT_GIVE, 22, 1, 0}, {EVENT_GIVE, 22, 1, 0},
+        {EVENT_TAKE, 1, 9, 3, 1},   {EVENT_TAKE, 2, 5, 4, 1},  {EVENT_TAKE, 1, 13, 1, 2}, {EVENT_TAKE, 1, 20, 1, 2},
+        {EVENT_SPLIT, 0, 24, 2, 0}, {EVENT_TAKE, 1, 21, 1, 2}, {EVENT_GIVE, 1, 22, 1, 0}, {EVENT_GIVE, 1, 22, 1, 0},
     };
     uint32_t count;
     const struct machine_event *events = machine_events(&m, &count);
-    assert_int_equal(count, 7);
+    assert_int_equal(count, 8);
     for (uint32_t i = 0; i < count; i++) {
         assert_int_equal(events[i].kind, expected[i].kind);
+        assert_int_equal(events[i].each, expected[i].each);
         assert_int_equal(events[i].a, expected[i].a);
         assert_int_equal(events[i].b, expected[i].b);
         assert_int_equal(events[i].gfp, expected[i].gfp);
     }
-    assert_int_equal(machine_event_count(&m, EVENT_TAKE), 4);
+    assert_int_equal(machine_event_count(&m, EVENT_TAKE), 5);
     assert_int_equal(machine_event_count(&m, EVENT_GIVE), 2);
     assert_int_equal(machine_event_count(&m, EVENT_MERGE), 0);
     machine_events_clear(&m);
@@ -542,7 +545,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_kmap_slot_shows_one_frame_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_frame_is_dirty_when_first_taken_and_only_then, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_dirt_follows_seed_and_frame, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(neighbours_that_change_sides_are_one_event, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(equal_neighbours_that_change_sides_are_one_event, set_up, tear_down),
         cmocka_unit_test_setup_teardown(events_that_do_not_fit_are_counted_and_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_fresh_machine_has_nothing_of_the_old_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_fresh_machine_costs_what_is_mapped_on_the_old_one, set_up, tear_down),

@@ -169,7 +169,7 @@ static void help_and_parser_agree(void **state)
     static const char *const options[] = {"seconds", "programs", "seed",    "jobs",        "threads", "prefix",
                                           "profile", "max-size", "memory",  "timeout",     "out",     "output",
                                           "format",  "as",       "all",     "no-minimize", "names",   "quiet",
-                                          "help",    "version",  "machine", "mode"};
+                                          "help",    "version",  "machine", "mode",        "on"};
     for (size_t v = 0; v < sizeof verbs / sizeof verbs[0]; v++) {
         char *text = NULL, wanted[64], command[64];
         size_t length;

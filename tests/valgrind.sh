@@ -17,10 +17,11 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 failures=0
 
-for allocator in freelist stack region break; do
-    status=0
+for allocator in freelist stack region break buddy slab kmalloc vmalloc; do
+    status=0 programs=50
+    case $allocator in buddy | slab | kmalloc | vmalloc) programs=10 ;; esac # mapping is slow under Valgrind
     valgrind -q --error-exitcode=9 --log-file="$dir/$allocator.%p.log" \
-        "$ASSAY" check "$allocator" --seed 1 --programs 50 --timeout 60 --jobs 1 --out "$dir" >"$dir/report" 2>&1 || status=$?
+        "$ASSAY" check "$allocator" --seed 1 --programs "$programs" --timeout 60 --jobs 1 --out "$dir" >"$dir/report" 2>&1 || status=$?
     if [[ $status -eq 0 && -z $(cat "$dir/$allocator".*.log) ]]; then continue; fi
     failures=$((failures + 1))
     echo "$allocator: exit status $status"

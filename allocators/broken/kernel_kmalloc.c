@@ -90,6 +90,15 @@ static size_t border_rounded_up(void *heap, size_t size)
     return size && size == rounded ? kmalloc_size_roundup(heap, size + 1) : rounded;
 }
 
+/* A class that was left out: sizes of it are rounded to the next one, as well as they are. */
+static size_t rounded_without_96(void *heap, size_t size)
+{
+    size_t rounded = kmalloc_size_roundup(heap, size);
+    return rounded == 96 ? 128 : rounded;
+}
+
+static void roundup_without_96(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc_size_roundup = rounded_without_96; }
+
 static void roundup_at_border(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc_size_roundup = border_rounded_up; }
 
 /* ---- Contents (B58-B61) ------------------------------------------------------------------------------------------------ */
@@ -160,6 +169,13 @@ static void *anywhere(void *heap, size_t size, unsigned gfp)
 
 static void dma_from_normal(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc = anywhere; }
 
+static void *without_strays(void *heap, size_t size, unsigned gfp)
+{
+    return kmalloc(heap, size, gfp_bad(gfp) ? gfp : gfp & ~(unsigned)(GFP_BIT_HIGHMEM | GFP_BIT_DMA32));
+}
+
+static void silent_strip(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc = without_strays; }
+
 static void *choosy(void *heap, size_t size, unsigned gfp)
 {
     if (size <= KMALLOC_CACHE_MAX || size > 2 * KMALLOC_CACHE_MAX) return kmalloc(heap, size, gfp);
@@ -213,7 +229,8 @@ const struct canary broken_kmalloc[] = {
     {"kmalloc_in_highmem", "B54", "a page comes from highmem", &alloc_kmalloc, page_in_highmem},
     {"kmalloc_96_misaligned", "B55", "96 bytes are aligned to 8", &alloc_kmalloc, class_96_misaligned},
     {"ksize_halved", "B56", "ksize is half of the class", &alloc_kmalloc, ksize_halved},
-    {"roundup_at_border", "B57", "the size of a class is rounded up to the next", &alloc_kmalloc, roundup_at_border},
+    {"roundup_without_96", "B57", "96 bytes are rounded up to 128", &alloc_kmalloc, roundup_without_96},
+    {"roundup_at_border", "C6", "the size of a class is rounded up to the next", &alloc_kmalloc, roundup_at_border},
     {"kzalloc_dirty", "B58", "kzalloc forgets the last byte", &alloc_kmalloc, kzalloc_dirty},
     {"kcalloc_wraps", "B58", "the product is not checked", &alloc_kmalloc, kcalloc_wraps},
     {"krealloc_copies_half", "B59", "a block that moves loses its second half", &alloc_kmalloc, krealloc_copies_half},
@@ -221,6 +238,7 @@ const struct canary broken_kmalloc[] = {
     {"krealloc_leaves_dirt", "B60", "__GFP_ZERO is lost on the way", &alloc_kmalloc, krealloc_leaves_dirt},
     {"kfree_sensitive_keeps", "B61", "kfree_sensitive wipes nothing", &alloc_kmalloc, secret_kept},
     {"kmalloc_dma_from_normal", "B63", "memory for DMA comes from anywhere", &alloc_kmalloc, dma_from_normal},
+    {"kmalloc_drops_highmem_silently", "B63", "HIGHMEM is taken away without a word", &alloc_kmalloc, silent_strip},
     {"kmalloc_refuses_four_pages", "B64", "what takes four pages is never served", &alloc_kmalloc, four_pages_refused},
     {"failslab_hits_nofail", "B113", "a request that must not fail is made to", &alloc_kmalloc, nofail_injected},
     {"failslab_hits_pages", "B114", "a large request is subject to failslab", &alloc_kmalloc, failslab_of_pages},

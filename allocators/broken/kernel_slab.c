@@ -209,6 +209,34 @@ static void *from_new_slab(void *heap, struct kmem_cache *c, unsigned gfp)
 
 static void new_slab_first(struct alloc_ops *ops) { kernel_rows(ops)->cache_alloc = from_new_slab; }
 
+/* Nothing is given back. */
+static int shrink_lazily(void *heap, struct kmem_cache *c)
+{
+    bool usable = slab_cache_usable(c) && machine_can_sleep(machine_of(heap));
+    if (!usable || !c->slabs[SLAB_EMPTY]) return slab_cache_shrink(heap, c);
+    machine_enter_sleeping(machine_of(heap));
+    return 1;
+}
+
+static void shrink_does_nothing(struct alloc_ops *ops) { kernel_rows(ops)->cache_shrink = shrink_lazily; }
+
+static int shrink_to_one(void *heap, struct kmem_cache *c)
+{
+    (void)slab_cache_shrink(heap, c);
+    return 1;
+}
+
+static void shrink_always_one(struct alloc_ops *ops) { kernel_rows(ops)->cache_shrink = shrink_to_one; }
+
+/* Slabs four times as large as they are, with as many objects as they have. */
+static void widened_info(void *heap, struct kmem_cache *c, struct slab_info *out)
+{
+    slab_cache_info(heap, c, out);
+    out->pages_per_slab *= 4;
+}
+
+static void slab_mostly_wasted(struct alloc_ops *ops) { kernel_rows(ops)->cache_info = widened_info; }
+
 static void destroy_half(void *heap, struct kmem_cache *c)
 {
     if (slab_cache_usable(c) && machine_can_sleep(machine_of(heap)) && !c->used) c->references++;
@@ -314,6 +342,10 @@ const struct canary broken_slab[] = {
     {"cache_size_one_less", "B70", "the size of a cache is one less", &alloc_slab, size_one_less},
     {"full_counts_as_partial", "B71", "full slabs are shown as partial", &alloc_slab, full_counts_as_partial},
     {"new_slab_first", "B73", "a new slab is made while there are free objects", &alloc_slab, new_slab_first},
+    {"shrink_does_nothing", "B72", "empty slabs stay after a shrink", &alloc_slab, shrink_does_nothing},
+    {"shrink_returns_one", "B72", "a shrink that leaves no slab says otherwise", &alloc_slab, shrink_always_one},
+    {"slab_mostly_wasted", "C29", "slabs are said to be four times as large as they are", &alloc_slab,
+     slab_mostly_wasted},
     {"destroy_keeps_frames", "B74", "a destroyed cache keeps its slabs", &alloc_kmalloc, frames_kept},
     {"destroy_silently", "B74", "live objects of a destroyed cache are passed over", &alloc_slab, remaining_unnoticed},
     {"wrong_cache_unnoticed", "B75", "an object freed to another cache goes to its own", &alloc_slab,

@@ -219,7 +219,7 @@ static struct page *writing_alloc(void *heap, unsigned gfp, unsigned order)
     const uint32_t before = machine_event_count(m, EVENT_DIRECT_RECLAIM);
     struct page *page = buddy_alloc(heap, gfp, order);
     const bool reclaimed = machine_event_count(m, EVENT_DIRECT_RECLAIM) != before;
-    if (reclaimed && !(gfp_effective(m, gfp) & GFP_BIT_IO)) machine_event(m, EVENT_IO, 0, 0, gfp);
+    if (reclaimed && !(gfp & GFP_BIT_IO)) machine_event(m, EVENT_IO, 0, 0, gfp);
     return page;
 }
 
@@ -313,13 +313,13 @@ const struct canary broken_zones[] = {
     {"atomic_gets_too_much", "B33", "GFP_ATOMIC has twice its right to the reserve", &alloc_buddy,
      atomic_gets_too_much},
     {"low_mark_off_by_one", "B34", "the low mark is one too low", &alloc_buddy, low_mark_off_by_one},
-    {"reserves_ignored", "B31", "requests for high zones use low ones up", &alloc_buddy, reserves_ignored},
+    {"reserves_ignored", "B35", "requests for high zones use low ones up", &alloc_buddy, reserves_ignored},
     {"reserve_counts_one_zone", "B35", "DMA is kept from highmem requests as from normal ones", &alloc_buddy,
      reserve_counts_one_zone},
     {"nowait_reclaims", "B37", "a request that may not sleep reclaims", &alloc_buddy, nowait_reclaims},
     {"one_round_for_all", "B38", "a small request gives up after one round", &alloc_buddy, one_round_for_all},
     {"mayfail_gives_up", "B39", "a request that should retry does not", &alloc_buddy, mayfail_gives_up},
-    {"noretry_kills", "B121", "a request that should give up kills instead", &alloc_buddy, noretry_kills},
+    {"noretry_kills", "B39", "a request that should give up kills instead", &alloc_buddy, noretry_kills},
     {"nofail_fails", "B40", "a request that must not fail does", &alloc_buddy, nofail_fails},
     {"nowarn_warns", "B41", "a warning that nobody wants", &alloc_buddy, nowarn_warns},
     {"noio_writes", "B43", "reclaim writes without leave", &alloc_buddy, noio_writes},
@@ -327,7 +327,7 @@ const struct canary broken_zones[] = {
     {"sleep_in_atomic_unnoticed", "B47", "a sleeping request in atomic context is served", &alloc_buddy,
      sleep_in_atomic_unnoticed},
     {"free_in_nmi_unnoticed", "B48", "a free in an NMI is done", &alloc_buddy, free_in_nmi_unnoticed},
-    {"free_shuns_spinlocks", "C43", "a free under a spinlock is an error", &alloc_buddy, free_shuns_spinlocks},
+    {"free_shuns_spinlocks", "B48", "a free under a spinlock is an error", &alloc_buddy, free_shuns_spinlocks},
     {"sleeps_without_need", "B50", "a request sleeps although memory is plentiful", &alloc_buddy, sleeps_without_need},
     {"fault_strikes_late", "B116", "an injected failure has taken and given back a frame", &alloc_buddy,
      fault_strikes_late},
