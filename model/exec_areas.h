@@ -14,7 +14,7 @@
 
 /* What is asked for. */
 struct area_request {
-    uint64_t bytes, pages, align; /* align: bytes, at least a page */
+    uint64_t bytes, pages, align;   /* align: bytes, at least a page */
     bool zeroed, user, masked;      /* masked: bits of the mask were taken away (B93) */
     const struct kernel_block *old; /* whose contents came along, freed on the way; or NULL */
     enum rule copy_rule;            /* which says so */

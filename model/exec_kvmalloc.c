@@ -112,7 +112,9 @@ static bool judge_nothing(struct exec *x, struct kernel_call *c, struct either *
     const bool was_area = old->origin == ORIGIN_VMALLOC;
     if (p != (was_area ? NULL : ZERO_SIZE_PTR))
         return exec_fail(x, RULE_B108, p, was_area ? "NULL: an area is gone" : "ZERO_SIZE_PTR: an object is gone",
-                         p == ZERO_SIZE_PTR ? "ZERO_SIZE_PTR" : p ? "an address" : "NULL");
+                         p == ZERO_SIZE_PTR ? "ZERO_SIZE_PTR"
+                         : p                ? "an address"
+                                            : "NULL");
     if (was_area) return area_left(x, old) && kernel_forget(x, c->slot, LIFE_DEAD) && kernel_settle(x, c, FRAME_FREE);
     return kernel_forget(x, c->slot, LIFE_NONE) && kmalloc_granted(x, c, &e->object, RULE_NONE, p);
 }

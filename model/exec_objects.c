@@ -173,7 +173,8 @@ static bool judge_slab(struct exec *x, const struct object_request *r, void *p, 
     if (s == NULL && x->kernel->frames.owner[pfn] == FRAME_PLAIN) return true; /* taken for the malloc family */
     if (s == NULL)
         return exec_fail(x, RULE_B67, p, INSIDE_ONE_SLAB, "it lies in frame %u, which is part of no slab", pfn);
-    if (s->group == GROUP_OTHERS) { /* it came with a call for something else: how large it is, and whose, is not known */
+    if (s->group ==
+        GROUP_OTHERS) { /* it came with a call for something else: how large it is, and whose, is not known */
         cache_model_use(m, s, 1);
         return true;
     }

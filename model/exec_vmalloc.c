@@ -3,7 +3,8 @@
 
 #define CALL(x, operation, ...) ((x)->kernel->ops->operation((x)->heap, __VA_ARGS__))
 
-#define KEPT_MAX 64u /* frames that a refusal may leave behind, as empty slabs of descriptors (B95) */
+#define RECORDS_MAX 16u /* frames that a descriptor, an array and page tables come to, at most, where all goes well */
+#define KEPT_MAX 64u    /* frames that a refusal may leave behind, as empty slabs of descriptors (B95) */
 
 /* Pages of the array of `pages` pointers, where it is too large for kmalloc and an area of its own (B104). */
 static uint32_t array_pages(const struct exec *x, uint64_t pages)
@@ -32,7 +33,7 @@ static bool lowmem_is_ample(const struct exec *x)
 {
     const struct kernel_model *k = x->kernel;
     uint32_t kept = k->zones.low[ZONE_NORMAL] + k->zones.reserve[ZONE_NORMAL][ZONE_HIGHMEM];
-    return frame_map_free(&k->frames, ZONE_NORMAL) > kept + KEPT_MAX;
+    return frame_map_free(&k->frames, ZONE_NORMAL) > kept + RECORDS_MAX;
 }
 
 void area_expect(struct exec *x, const struct kernel_call *c, struct area_request *r)
@@ -156,8 +157,9 @@ static bool judge_zones(struct exec *x, const struct kernel_block *block, enum r
         return true;
     for (uint32_t i = 0; i < block->frames; i++)
         if (kernel_frame(x, block, i) < k->machine->lowmem_frames)
-            return exec_fail(x, rule, block->va, "highmem before lowmem, whatever zone the mask names", "frame %u with %u of highmem free",
-                             kernel_frame(x, block, i), frame_map_free(&k->frames, ZONE_HIGHMEM));
+            return exec_fail(x, rule, block->va, "highmem before lowmem, whatever zone the mask names",
+                             "frame %u with %u of highmem free", kernel_frame(x, block, i),
+                             frame_map_free(&k->frames, ZONE_HIGHMEM));
     return true;
 }
 
@@ -202,7 +204,9 @@ bool area_granted(struct exec *x, struct kernel_call *c, const struct area_reque
     block.usable = r->pages << x->kernel->machine->page_shift;
     block.usermap = r->user;
     if (!judge_align(x, r, p) || !area_judge_span(x, p, r->pages) || !claim_frames(x, c, r, p, &block)) return false;
-    if (!judge_zones(x, &block, r->masked ? RULE_B93 : RULE_B89) || !judge_cost(x, c, r) || !area_judge_stale(x, p, block.frames)) return false;
+    if (!judge_zones(x, &block, r->masked ? RULE_B93 : RULE_B89) || !judge_cost(x, c, r) ||
+        !area_judge_stale(x, p, block.frames))
+        return false;
     if (!caches_settle(x, c)) return false;
     x->kernel->areas->known += block.frames;
     size_t at;
@@ -262,7 +266,8 @@ bool area_result(struct exec *x, struct kernel_call *c, const struct area_reques
     if (c->reported) return true;
     if (r->masked) exec_checked(x, RULE_B93);
     if (r->masked && r->possible && !c->count[EVENT_WARN])
-        return exec_fail(x, RULE_B93, NULL, "a message: bits of the mask were taken away", "none under 0x%x", c->op->gfp);
+        return exec_fail(x, RULE_B93, NULL, "a message: bits of the mask were taken away", "none under 0x%x",
+                         c->op->gfp);
     if (!p) return area_refused(x, c, r);
     if (!r->possible) return exec_fail(x, RULE_B86, p, "NULL: nothing, or more than there is", "an area");
     return area_granted(x, c, r, p, block);

@@ -252,15 +252,6 @@ static void vfree_hoarding(void *heap, const void *p)
 
 static void patch_late(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_hoarding; }
 
-static void *vmalloc_unasked(void *heap, size_t size)
-{
-    struct vmalloc_heap *v = heap;
-    uint64_t pages = size ? (size - 1) / 4096 + 1 : 0;
-    return vmalloc(heap, pages >= window_longest_free(&v->window) ? 0 : size);
-}
-
-static void patch_unasked(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_unasked; }
-
 /* ---- B99 ------------------------------------------------------------------------------------------------------------ */
 
 static void info_unguarded(void *heap, struct window_info *out)
@@ -494,7 +485,6 @@ const struct canary broken_vmalloc[] = {
     {"purge_never", "B98", "vm_unmap_aliases purges nothing", &alloc_vmalloc, patch_lazy},
     {"purge_eager", "B98", "freed addresses are had again without a flush", &alloc_vmalloc, patch_eager},
     {"purge_late", "B98", "however much is lazy, a free purges nothing", &alloc_vmalloc, patch_late},
-    {"purge_unasked", "B98", "a request is refused before what is lazy is purged", &alloc_vmalloc, patch_unasked},
     {"window_unguarded", "B99", "guard pages are not counted", &alloc_vmalloc, patch_info},
     {"vmap_reversed", "B100", "vmap shows the first two pages in the wrong order", &alloc_vmalloc, patch_reversed},
     {"vmap_keeps", "B100", "pages put into an area stay when it is freed", &alloc_vmalloc, patch_keeps},
