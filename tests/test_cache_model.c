@@ -182,20 +182,6 @@ static void a_slab_is_empty_partial_and_full_by_its_objects(void **state)
     assert_true(g->slabs == 0 && g->used == 0 && g->objects == 0 && g->full == 0);
 }
 
-static void a_slab_moves_to_whom_it_turns_out_to_be(void **state)
-{
-    (void)state;
-    uint32_t head;
-    cache_model_take(m, GROUP_OTHERS, 8, 1, PAGE);
-    cache_model_stride(m, 5, 512, PAGE);
-    cache_model_move(m, cache_model_slab(m, 8, &head), 5, PAGE);
-    assert_int_equal(m->groups[GROUP_OTHERS].slabs, 0);
-    assert_int_equal(m->groups[5].slabs, 1);
-    assert_int_equal(cache_model_spare(m, 5), 8);
-    assert_true(cache_model_give(m, 8, 1));
-    assert_null(cache_model_slab(m, 8, &head));
-}
-
 static void joined_groups_are_one_until_one_departs(void **state)
 {
     (void)state;
