@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-void area_model_fresh(struct area_model *m, uint32_t pages)
+void area_model_fresh(struct area_model *m, uint32_t pages, uint32_t table_pages)
 {
     if (m->touched < m->touched_end) memset(m->page + m->touched, AREA_FREE, m->touched_end - m->touched);
     m->touched = AREA_WINDOW_MAX;
@@ -11,7 +11,8 @@ void area_model_fresh(struct area_model *m, uint32_t pages)
     m->pages = pages < AREA_WINDOW_MAX ? pages : AREA_WINDOW_MAX;
     memset(m->count, 0, sizeof m->count);
     m->count[AREA_FREE] = m->pages;
-    m->runs = m->known = 0;
+    m->runs = m->known = m->table_count = 0;
+    m->table_pages = table_pages;
 }
 
 static void set(struct area_model *m, uint32_t page, enum area_page state)
@@ -73,6 +74,18 @@ void area_model_flush(struct area_model *m)
     for (uint32_t i = m->touched; i < m->touched_end && m->count[AREA_LAZY] + m->count[AREA_STALE]; i++)
         if (m->page[i] == AREA_LAZY) set(m, i, AREA_FREE);
         else if (m->page[i] == AREA_STALE) set(m, i, AREA_BUSY);
+}
+
+void area_model_table(struct area_model *m, uint32_t index) { m->tables[m->table_count++ % AREA_TABLES] = index; }
+
+bool area_model_tables_used(const struct area_model *m)
+{
+    for (uint32_t i = 0; i < m->table_count && i < AREA_TABLES; i++) {
+        uint64_t page = (uint64_t)m->tables[i] * m->table_pages, end = page + m->table_pages;
+        while (page < end && page < m->pages && !area_model_mapped(m, (uint32_t)page)) page++;
+        if (page == end || page >= m->pages) return false;
+    }
+    return true;
 }
 
 uint32_t area_model_stale(const struct area_model *m, uint32_t first, uint32_t pages)

@@ -12,6 +12,8 @@
 
 #define AREA_WINDOW_MAX 65536u /* pages of the largest window */
 
+#define AREA_TABLES 8u
+
 enum area_page { AREA_FREE, AREA_BUSY, AREA_STALE, AREA_LAZY, AREA_STATES };
 
 struct area_model {
@@ -20,15 +22,22 @@ struct area_model {
     uint32_t runs;                 /* of mapped pages: as many areas, as no two of them touch */
     uint32_t known;                /* mapped pages of areas that the program holds */
     uint8_t page[AREA_WINDOW_MAX]; /* enum area_page */
+    uint32_t table_pages;          /* that one page table maps */
+    uint32_t tables[AREA_TABLES];  /* the newest page tables since they were last counted, by their index */
+    uint32_t table_count;          /* … and how many there were */
     uint32_t touched, touched_end; /* the range of pages that are not free, or were not */
 };
 
-void area_model_fresh(struct area_model *m, uint32_t pages);
+void area_model_fresh(struct area_model *m, uint32_t pages, uint32_t table_pages);
 
 /* Events; what lies outside the window is left out. */
 void area_model_map(struct area_model *m, uint32_t first, uint32_t pages);
 void area_model_unmap(struct area_model *m, uint32_t first, uint32_t pages);
 void area_model_flush(struct area_model *m);
+void area_model_table(struct area_model *m, uint32_t index);
+
+/* Whether each of the newest page tables maps a page (B104). */
+bool area_model_tables_used(const struct area_model *m);
 
 /* Whether the page is mapped; false outside the window. */
 static inline bool area_model_mapped(const struct area_model *m, uint32_t page)

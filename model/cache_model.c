@@ -160,13 +160,6 @@ bool cache_model_give(struct cache_model *m, uint32_t pfn, uint32_t frames)
     return unused;
 }
 
-void cache_model_move(struct cache_model *m, struct slab *slab, unsigned g, size_t page_bytes)
-{
-    uint32_t head = (uint32_t)(slab - m->slabs), frames = slab->frames;
-    cache_model_give(m, head, frames);
-    cache_model_take(m, g, head, frames, page_bytes);
-}
-
 struct slab *cache_model_slab(struct cache_model *m, uint32_t pfn, uint32_t *head)
 {
     if (pfn >= FRAME_MAP_FRAMES) return NULL;

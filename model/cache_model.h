@@ -21,7 +21,7 @@
 enum kmalloc_type { KMALLOC_NORMAL, KMALLOC_DMA, KMALLOC_RECLAIM, KMALLOC_TYPES };
 
 #define GROUP_KMALLOC PROGRAM_CACHES
-#define GROUP_OTHERS (GROUP_KMALLOC + KMALLOC_CLASSES * KMALLOC_TYPES) /* slabs that came with another request */
+#define GROUP_OTHERS (GROUP_KMALLOC + KMALLOC_CLASSES * KMALLOC_TYPES) /* came with another request, frame by frame */
 #define GROUPS (GROUP_OTHERS + 1)
 #define GROUP_NONE GROUPS
 
@@ -57,6 +57,7 @@ struct known_cache {
     uint32_t size, align;
     uint32_t live; /* objects */
     bool pooled;   /* a pool keeps objects of it in reserve: more may be in use than are live */
+    bool inexact;  /* … or did: slabs of it came with calls of the pool, and are not known to be its own */
 };
 
 struct cache_model {
@@ -91,8 +92,6 @@ void cache_model_stride(struct cache_model *m, unsigned g, uint32_t stride, size
  * if and only if one of them had objects in use. */
 void cache_model_take(struct cache_model *m, unsigned g, uint32_t pfn, uint32_t frames, size_t page_bytes);
 bool cache_model_give(struct cache_model *m, uint32_t pfn, uint32_t frames);
-/* It turns out whose the slab is. */
-void cache_model_move(struct cache_model *m, struct slab *slab, unsigned g, size_t page_bytes);
 /* The slab that the frame is part of, and its first frame; NULL if it is part of none. */
 struct slab *cache_model_slab(struct cache_model *m, uint32_t pfn, uint32_t *head);
 /* An object of the slab is taken (+1) or given back (-1). */

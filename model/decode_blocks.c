@@ -141,6 +141,7 @@ void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, c
 
 static bool holds_kmalloc(const struct held *h) { return h->holds == HOLDS_KMALLOC; }
 static bool holds_area(const struct held *h) { return h->holds == HOLDS_AREA; }
+static bool holds_lone_area(const struct held *h) { return h->holds == HOLDS_AREA && kernel_is_plain(h); }
 static bool holds_alias(const struct held *h) { return h->holds == HOLDS_ALIAS; }
 static bool holds_either(const struct held *h) { return h->holds == HOLDS_EITHER; }
 static bool has_frames(const struct held *h)
@@ -180,9 +181,18 @@ static void alias_op(struct kernel_swarm *s, const unsigned char *b)
     uint16_t source = kernel_find(s, b[1], has_frames);
     if (source == NO_SLOT) return;
     kernel_need(s, IN_TASK);
-    struct op *op = kernel_allocate(s, OP_VMAP, HOLDS_ALIAS, 1, 0);
+    const struct held *h = &s->held[source];
+    const bool single = h->holds == HOLDS_BULK || (h->holds == HOLDS_BLOCK && h->pages == 1);
+    const bool put = b[3] & 4 && single && kernel_is_plain(h); /* the frames are the area's from now on */
+    struct op *op = kernel_allocate(s, OP_VMAP, put ? HOLDS_AREA : HOLDS_ALIAS, 1, 0);
     if (!op) return;
     op->ref = source;
+    if (put) {
+        op->b = 4;
+        kernel_died(s, source);
+        kernel_barrier(s);
+        return;
+    }
     op->a = b[2] & 1 ? 0 : 1 + (b[2] >> 1) % (unsigned)s->held[source].pages;
     op->b = b[3] & 3;
     s->held[op->slot].source = source;
@@ -193,6 +203,13 @@ static void alias_op(struct kernel_swarm *s, const unsigned char *b)
 /* Operations on a live area; false if there is none. */
 static bool area_op(struct kernel_swarm *s, enum op_kind kind, const unsigned char *b)
 {
+    if (kind == OP_KVREALLOC && b[2] & 2) { /* an area to nothing (B108) */
+        uint16_t area = kernel_find(s, b[1], holds_lone_area);
+        if (area == NO_SLOT) return false;
+        kernel_append(s, OP_KVREALLOC, area)->gfp = GFP_KERNEL;
+        kernel_died(s, area);
+        return true;
+    }
     uint16_t slot = kernel_find(s, b[1],
                                 kind == OP_KVREALLOC ? holds_either
                                 : kind == OP_VUNMAP  ? holds_alias
@@ -207,6 +224,7 @@ static bool area_op(struct kernel_swarm *s, enum op_kind kind, const unsigned ch
     }
     struct size n = kind == OP_KVREALLOC && b[2] & 1 ? kernel_size(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
     size_set_a(op, n);
+    if (b[3] % (kind == OP_VREALLOC ? 16 : 4) == 3) size_set_a(op, size_literal(0)); /* to nothing (B103, B108) */
     op->gfp = kernel_gfp(s, kind == OP_VREALLOC ? GFP_FOR_AREA : GFP_FOR_EITHER, b[3], kernel_small(n));
     return true;
 }
@@ -231,5 +249,6 @@ void kernel_vmalloc_op(struct kernel_swarm *s, enum op_kind kind, unsigned count
     if (kind == OP_KVCALLOC) set_factors(op, b[1] ^ b[3], b[2]);
     if (kind == OP_VMALLOC_GFP) op->b = b[2] & 0x30 ? 0 : UINT64_C(1) << (b[1] % (b[2] & 0x80 ? 24 : 16));
     if (either) op->gfp = kernel_gfp(s, GFP_FOR_EITHER, b[3], kernel_small(n) && kind == OP_KVMALLOC);
-    if (kind == OP_VMALLOC_GFP) op->gfp = kernel_gfp(s, GFP_FOR_AREA, b[3], kernel_small(n));
+    if (kind == OP_VMALLOC_GFP)
+        op->gfp = kernel_gfp(s, GFP_FOR_AREA, b[3], kernel_small(n)) | (b[2] % 8 == 5 ? GFP_BIT_DMA : 0);
 }

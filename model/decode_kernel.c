@@ -159,6 +159,7 @@ static struct op *free_plain(struct kernel_swarm *s, uint16_t slot, unsigned var
     kernel_need(s, free_context(kind));
     struct op *op = kernel_append(s, kind, slot);
     if (kind == OP_CACHE_FREE) op->a = h->holds - HOLDS_OBJECT;
+    if (kind == OP_KVFREE) op->a = variant % 8 == 7;
     if (h->holds == HOLDS_ALIAS) s->held[h->source].pins--;
     kernel_died(s, slot);
     return op;

@@ -10,14 +10,19 @@ static void misuse(struct kernel_swarm *s, uint16_t slot, enum program_misuse ki
     kernel_append(s, OP_MISUSE, slot)->a = kind;
 }
 
+static bool holds_area(const struct held *h) { return h->holds == HOLDS_AREA; }
+
 /* The free of another family (B101, B120). */
 static void wrong_free(struct kernel_swarm *s, uint16_t slot, unsigned choice)
 {
     static const uint8_t frees[] = {OP_KFREE,  OP_VFREE,  OP_FREE_PAGES, OP_CACHE_FREE,
                                     OP_KVFREE, OP_VUNMAP, OP_POOL_FREE};
+    const uint16_t area = kernel_find(s, choice, holds_area);
+    const bool unmap = area != NO_SLOT && choice & 8;
+    if (unmap) slot = area;
     const unsigned holds = s->held[slot].holds;
     kernel_need(s, IN_TASK);
-    struct op *op = kernel_append(s, (enum op_kind)frees[choice % 7], slot);
+    struct op *op = kernel_append(s, unmap ? OP_VUNMAP : (enum op_kind)frees[choice % 7], slot);
     if (op->kind == OP_CACHE_FREE) /* a wrong cache, for objects (B75) */
         op->a =
             holds >= HOLDS_OBJECT && holds < HOLDS_ELEMENT ? (holds - HOLDS_OBJECT + 1) % PROGRAM_CACHES : choice & 3;
@@ -69,8 +74,6 @@ static void bad_context(struct kernel_swarm *s, const unsigned char *b)
     }
     kernel_context(s, (enum program_context)before);
 }
-
-static bool holds_area(const struct held *h) { return h->holds == HOLDS_AREA; }
 
 /* vfree under a spinlock: not in an interrupt, so it is not put off, and must not sleep (B48). */
 static bool locked_vfree(struct kernel_swarm *s, const unsigned char *b)

@@ -7,15 +7,21 @@
 #include "area_model.h"
 #include "exec_objects.h"
 
+/* What vmalloc heeds of a mask (B93); the rest is taken away with a warning. */
+#define AREA_GFP                                                                                                       \
+    (GFP_KERNEL | GFP_BIT_HIGH | GFP_BIT_NOWARN | GFP_BIT_NOFAIL | GFP_BIT_ZERO | GFP_BIT_HARDWALL | GFP_BIT_NORETRY | \
+     GFP_BIT_RETRY_MAYFAIL | GFP_BIT_ACCOUNT)
+
 /* What is asked for. */
 struct area_request {
-    uint64_t bytes, pages, align; /* align: bytes, at least a page */
-    bool zeroed, user;
+    uint64_t bytes, pages, align;   /* align: bytes, at least a page */
+    bool zeroed, user, masked;      /* masked: bits of the mask were taken away (B93) */
     const struct kernel_block *old; /* whose contents came along, freed on the way; or NULL */
     enum rule copy_rule;            /* which says so */
     /* filled by area_expect, on the state before the call */
     bool possible;     /* neither nothing nor more than there is (B86) */
     bool must_succeed; /* B127 */
+    bool lazy_needed;  /* … if what is lazy is purged (B98) */
     uint32_t tables;   /* page tables */
 };
 
@@ -31,7 +37,10 @@ static inline uint64_t area_pages_of(const struct exec *x, uint64_t bytes)
     return bytes ? ((bytes - 1) >> x->kernel->machine->page_shift) + 1 : 0;
 }
 
-static inline bool kernel_idle(const struct kernel_block *b) { return b->life != LIFE_LIVE && b->life != LIFE_DEFERRED; }
+static inline bool kernel_idle(const struct kernel_block *b)
+{
+    return b->life != LIFE_LIVE && b->life != LIFE_DEFERRED;
+}
 
 /* Where it lies: in whole pages of the window, none of them or of its neighbours another area's (B86, B90); and, when all
  * else has been looked at, none of them unmapped since the last flush (B98). */
@@ -43,10 +52,14 @@ bool area_judge_frames(struct exec *x, const struct kernel_block *b);
 /* After kernel_begin, before the call. */
 void area_expect(struct exec *x, const struct kernel_call *c, struct area_request *r);
 /* After kernel_end: the result, NULL or not; or one of the two. `block` may have always_zeroed set. */
-bool area_result(struct exec *x, struct kernel_call *c, const struct area_request *r, void *p, struct kernel_block block);
+bool area_result(struct exec *x, struct kernel_call *c, const struct area_request *r, void *p,
+                 struct kernel_block block);
 bool area_granted(struct exec *x, struct kernel_call *c, const struct area_request *r, unsigned char *p,
                   struct kernel_block block);
 bool area_refused(struct exec *x, struct kernel_call *c, const struct area_request *r);
+
+/* The result of vrealloc where the old area's pages suffice (B103). */
+bool area_resized(struct exec *x, struct kernel_call *c, const struct kernel_block *old, uint64_t bytes, void *p);
 
 /* The call has freed or unmapped the block `old` of its slot: its pages are lazy and fault. */
 bool area_left(struct exec *x, const struct kernel_block *old);

@@ -57,6 +57,8 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
             return exec_fail(x, RULE_B81, NULL, "a cache of its own: these two may not be merged",
                              "c%u is the same as c%u", number, other);
         cache_model_join(m, other, number);
+        cache->pooled = m->caches[other].pooled;
+        cache->inexact = m->caches[other].inexact;
         break;
     }
     exec_checked(x, RULE_B70);
@@ -81,7 +83,7 @@ static bool step_shrink(struct exec *x, const struct op *op, uint64_t a)
     if (c.reported) return true;
     const struct cache_group *g = &m->groups[cache_model_group(m, number)];
     exec_checked(x, RULE_B72);
-    if (g->empty && g->stride && !cache->pooled) /* a pool has objects there that nobody was given */
+    if (g->empty && g->stride && !cache->inexact) /* a pool has objects there that nobody was given */
         return exec_fail(x, RULE_B72, NULL, "no empty slab after a shrink", "%u are left", g->empty);
     if (!m->others && (left == 0) != (g->slabs == 0))
         return exec_fail(x, RULE_B72, NULL, "0 if and only if the cache holds no slab", "%d with %u slabs", left,

@@ -147,7 +147,9 @@ static bool judge_give(struct exec *x, struct kernel_call *c, uint32_t pfn, uint
 {
     enum rule rule = RULE_C16;
     switch (owner) {
-    case FRAME_FREE: break;
+    case FRAME_FREE:
+        if (c->op && c->op->kind == OP_RUN_DEFERRED) rule = RULE_B49; /* once is enough */
+        break;
     case FRAME_RESERVED: rule = RULE_C20; break;
     case FRAME_TABLE: rule = RULE_B104; break;
     case FRAME_DEFERRED:
@@ -230,6 +232,7 @@ static bool judge_event(struct exec *x, struct kernel_call *c, const struct mach
         if (e->a >= k->machine->frames || k->frames.owner[e->a] != FRAME_FLIGHT)
             return exec_fail(x, RULE_B104, NULL, "a page table in a frame taken for it", "frame %u", e->a);
         frame_map_set(&k->frames, e->a, 1, FRAME_TABLE);
+        areas_follow(x, e);
         return true;
     case EVENT_RESERVE:
         exec_checked(x, RULE_B33);

@@ -65,6 +65,7 @@ struct kernel_block {
     uint8_t droppable;                     /* 0: no; else 1 + OP_DROPPABLE's a */
     bool compound, usermap, always_zeroed; /* B27, B91, B60 */
     bool whole;                            /* every byte of the request is written, not only the ends of pages */
+    bool put;                              /* an area of frames that were the caller's (B100) */
     uint16_t references;                   /* beyond the first (B23) */
     uint16_t source;                       /* ORIGIN_VMAP: slot whose frames it shows */
     uint16_t pins;                         /* kmaps and vmaps that show its frames: not freed while there are any */
@@ -231,7 +232,7 @@ bool kmalloc_release(struct exec *x, unsigned slot);
 bool area_release(struct exec *x, unsigned slot);
 bool element_release(struct exec *x, unsigned slot);
 
-/* EVENT_MAP, EVENT_UNMAP, EVENT_FLUSH of any call. */
+/* EVENT_MAP, EVENT_UNMAP, EVENT_FLUSH, EVENT_PT_ALLOC of any call. */
 void areas_follow(struct exec *x, const struct machine_event *e);
 
 /* Frames [pfn, pfn + count) of a slab's have just been given back; false if a rule was broken: an object lives there. */

@@ -273,7 +273,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
 /* ---- kfree ----------------------------------------------------------------------------------------------------------------------- */
 
 /* Does any word of what the owner wrote still stand there? A link of the allocator's may have taken the place of one. */
-static bool judge_wiped(struct exec *x, const struct kernel_block *b)
+static bool judge_wiped(struct exec *x, const struct kernel_block *b, enum rule rule)
 {
     const struct machine *m = x->kernel->machine;
     unsigned char old[64], now[64];
@@ -282,10 +282,10 @@ static bool judge_wiped(struct exec *x, const struct kernel_block *b)
     const unsigned char *at = machine_oracle(m, b->pfn) + (uintptr_t)b->va % m->page_bytes;
     payload_fill(old, length, key);
     memcpy(now, at, length);
-    exec_checked(x, RULE_B61);
+    exec_checked(x, rule);
     for (size_t i = 0; i + 8 <= length; i += 8)
         if (!memcmp(old + i, now + i, 8))
-            return exec_fail(x, RULE_B61, b->va + i, "nothing of the contents is left after kfree_sensitive",
+            return exec_fail(x, rule, b->va + i, "nothing of the contents is left after a sensitive free",
                              "bytes %zu to %zu still stand there", i, i + 8);
     return true;
 }
@@ -301,7 +301,8 @@ static void *address_of(const struct kernel_block *b) { return b->origin == ORIG
 static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
 {
     const struct kernel_ops *ops = x->kernel->ops;
-    const bool sensitive = op->kind == OP_KFREE_SENSITIVE;
+    const bool kv = op->kind == OP_KVFREE,
+               sensitive = op->kind == OP_KFREE_SENSITIVE || (kv && op->a && ops->kvfree_sensitive);
     const struct kernel_block old = x->kernel->blocks[slot];
     const bool legal = legal_to_kfree(x, &old), zero = old.origin == ORIGIN_ZERO_SIZE;
     if (!zero && !kernel_verify(x, slot, RULE_C10)) return false;
@@ -314,8 +315,9 @@ static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
     if (c.must == REPORT_KINDS && !zero) {
         objects_leave(x, slot);
     }
-    if (sensitive) ops->kfree_sensitive(x->heap, address_of(&old));
-    else if (op->kind == OP_KVFREE) ops->kvfree(x->heap, address_of(&old));
+    if (sensitive && kv) ops->kvfree_sensitive(x->heap, address_of(&old), (size_t)old.request);
+    else if (sensitive) ops->kfree_sensitive(x->heap, address_of(&old));
+    else if (kv) ops->kvfree(x->heap, address_of(&old));
     else ops->kfree(x->heap, address_of(&old));
     kernel_outcome(x, &c, RESULT_VOID, old.va);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
@@ -327,7 +329,7 @@ static bool kfree_block(struct exec *x, const struct op *op, unsigned slot)
     if (old.origin == ORIGIN_OBJECT) x->kernel->caches->caches[old.owner].live--;
     if (zero) x->kernel->blocks[slot] = (struct kernel_block){.list = LIST_NONE};
     else if (!kernel_forget(x, slot, LIFE_DEAD)) return false;
-    return !sensitive || zero || judge_wiped(x, &old);
+    return !sensitive || zero || judge_wiped(x, &old, kv ? RULE_B107 : RULE_B61);
 }
 
 bool kmalloc_release(struct exec *x, unsigned slot)

@@ -37,7 +37,7 @@ bool objects_asked(struct exec *x, struct kernel_call *c, bool zeroes_constructe
 /* Is the class's count of what is used exact? The allocator's other families use kmalloc for themselves (B104, B109). */
 static bool exact(const struct cache_model *m, unsigned group)
 {
-    return !m->zombies && (group < GROUP_KMALLOC ? !m->caches[group].pooled : !m->others);
+    return !m->zombies && (group < GROUP_KMALLOC ? !m->caches[group].inexact : !m->others);
 }
 
 /* ---- Frames that come and go ------------------------------------------------------------------------------------------- */
@@ -141,7 +141,6 @@ static bool judge_group(struct exec *x, const struct object_request *r, struct s
     struct cache_model *m = x->kernel->caches;
     unsigned min = x->kernel->ops->kmalloc_min;
     exec_checked(x, RULE_B67);
-    if (s->group == GROUP_OTHERS) cache_model_move(m, s, r->group, x->kernel->machine->page_bytes);
     if (cache_model_group(m, s->group) == cache_model_group(m, r->group)) return true;
     exec_checked(x, RULE_B81);
     if (x->kernel->ops->merges_caches && cache_model_mergeable(m, s->group, r->group, min)) {
@@ -174,6 +173,11 @@ static bool judge_slab(struct exec *x, const struct object_request *r, void *p, 
     if (s == NULL && x->kernel->frames.owner[pfn] == FRAME_PLAIN) return true; /* taken for the malloc family */
     if (s == NULL)
         return exec_fail(x, RULE_B67, p, INSIDE_ONE_SLAB, "it lies in frame %u, which is part of no slab", pfn);
+    if (s->group ==
+        GROUP_OTHERS) { /* it came with a call for something else: how large it is, and whose, is not known */
+        cache_model_use(m, s, 1);
+        return true;
+    }
     if (!judge_group(x, r, s, p)) return false;
     caches_learn(x, r->group);
     size_t offset = (size_t)((unsigned char *)p - (unsigned char *)machine_direct(machine, head));

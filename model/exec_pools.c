@@ -32,8 +32,8 @@ static bool judge_reserve(struct exec *x, struct known_pool *pool)
     }
     return exec_fail(x, RULE_B111, NULL,
                      "reserve and outstanding elements no fewer than the minimum, the reserve no more",
-                     "%u in reserve, %u outstanding, minimum %u, lacking %u", reserve, pool->outstanding, pool->args.min,
-                     pool->missing);
+                     "%u in reserve, %u outstanding, minimum %u, lacking %u", reserve, pool->outstanding,
+                     pool->args.min, pool->missing);
 }
 
 bool pools_have_pages(const struct exec *x)
@@ -43,7 +43,7 @@ bool pools_have_pages(const struct exec *x)
     return false;
 }
 
-/* Whether a pool keeps objects of this cache, under whatever number: then how many of them are free is not known. */
+/* Whether a pool keeps objects of this cache, under whatever number; how many of them are free is not known from then on. */
 static void mark_cache(struct exec *x, unsigned cache, bool pooled)
 {
     struct known_cache *caches = x->kernel->caches->caches;
@@ -53,7 +53,10 @@ static void mark_cache(struct exec *x, unsigned cache, bool pooled)
         pooled |= pool->handle && pool->args.kind == POOL_CACHE && caches[pool->cache].handle == handle;
     }
     for (unsigned i = 0; i < PROGRAM_CACHES; i++)
-        if (caches[i].handle == handle) caches[i].pooled = pooled;
+        if (caches[i].handle == handle) {
+            caches[i].pooled = pooled;
+            caches[i].inexact |= pooled;
+        }
 }
 
 /* ---- Create, resize, destroy ----------------------------------------------------------------------------------------------- */
@@ -91,11 +94,11 @@ static bool step_create(struct exec *x, const struct op *op, uint64_t a, uint64_
     kernel_outcome(x, &c, handle ? RESULT_VOID : RESULT_NULL, NULL);
     if (!kernel_end(x, &c) || !caches_settle(x, &c)) return false;
     if (c.reported) return true;
+    if (!handle && args.kind == POOL_CACHE) mark_cache(x, cache, false);
     exec_checked(x, RULE_B109);
     if (!args.min && handle) return exec_fail(x, RULE_B109, NULL, "NULL: a pool keeps at least one element", "a pool");
     if (!handle) {
-        uint32_t left = free - frame_map_free(&x->kernel->frames, ZONE_NORMAL);
-        if (args.kind == POOL_CACHE) mark_cache(x, cache, false);
+        uint32_t now = frame_map_free(&x->kernel->frames, ZONE_NORMAL), left = free > now ? free - now : 0;
         if (args.kind != POOL_PAGES || left <= RECORD_FRAMES_MAX) return true;
         return exec_fail(x, RULE_B109, NULL, "all elements given back when a pool cannot be made",
                          "%u frames are missing", left);
@@ -128,10 +131,11 @@ static bool step_resize(struct exec *x, const struct op *op, uint64_t a, uint64_
     if (result) return judge_reserve(x, pool);
     uint32_t after = reserve_of(x, pool), sum = after + pool->outstanding;
     pool->args.min = min;
-    if (after > min) return exec_fail(x, RULE_B112, NULL, "no more in reserve than the new minimum", "%u of %u", after, min);
+    if (after > min)
+        return exec_fail(x, RULE_B112, NULL, "no more in reserve than the new minimum", "%u of %u", after, min);
     if (after < before && after < min)
-        return exec_fail(x, RULE_B112, NULL, "elements of the reserve kept up to the new minimum", "%u of %u, new minimum %u",
-                         after, before, min);
+        return exec_fail(x, RULE_B112, NULL, "elements of the reserve kept up to the new minimum",
+                         "%u of %u, new minimum %u", after, before, min);
     pool->missing = sum < min ? min - sum : 0; /* a larger reserve may be filled by later frees only */
     return true;
 }

@@ -124,7 +124,7 @@ static bool inspect_cache(struct exec *x, unsigned number)
     for (unsigned other = 0; other < PROGRAM_CACHES; other++)
         if (other != number && m->caches[other].handle == m->caches[number].handle) cache_model_join(m, other, number);
     group = cache_model_group(m, number);
-    return !apart || m->zombies || m->caches[number].pooled || judge_group(x, &m->groups[group], &info);
+    return !apart || m->zombies || m->caches[number].inexact || judge_group(x, &m->groups[group], &info);
 }
 
 bool caches_inspect(struct exec *x)

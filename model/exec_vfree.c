@@ -3,6 +3,8 @@
  */
 #include "exec_areas.h"
 
+#include <string.h>
+
 #define CALL(x, operation, ...) ((x)->kernel->ops->operation((x)->heap, __VA_ARGS__))
 
 /* ---- Freeing ------------------------------------------------------------------------------------------------------------------ */
@@ -19,12 +21,43 @@ static bool judge_unmapped(struct exec *x, const struct kernel_block *old)
     return exec_fail(x, RULE_B97, old->va, "a freed area faults", "it can be read");
 }
 
+/* No more is lazy than a free may leave (B98). */
+static bool judge_lazy(struct exec *x)
+{
+    const struct area_model *a = x->kernel->areas;
+    struct window_info info;
+    if (!x->kernel->ops->window_info) return true;
+    x->kernel->ops->window_info(x->heap, &info);
+    exec_checked(x, RULE_B98);
+    if (a->count[AREA_LAZY] <= info.lazy_max) return true;
+    return exec_fail(x, RULE_B98, NULL, "a purge when more is lazy than may be", "%u pages are lazy, at most %u may be",
+                     a->count[AREA_LAZY], info.lazy_max);
+}
+
+/* Nothing of what the owner wrote still stands in the frames (B107). */
+static bool judge_wiped(struct exec *x, const struct kernel_block *b)
+{
+    const struct machine *m = x->kernel->machine;
+    unsigned char old[64];
+    exec_checked(x, RULE_B107);
+    for (uint32_t i = 0; i < b->frames && i < 16; i++) {
+        uint64_t at = (uint64_t)i << m->page_shift, key = exec_key(x, b->generation);
+        const unsigned char *now = machine_oracle(m, kernel_frame(x, b, i));
+        payload_fill(old, sizeof old, key + at / sizeof key * PAYLOAD_STEP);
+        for (size_t j = 0; j + 8 <= sizeof old && at + j + 8 <= b->request; j += 8)
+            if (memcmp(old + j, now + j, 8) == 0)
+                return exec_fail(x, RULE_B107, b->va + at + j, "nothing of the contents left by kvfree_sensitive",
+                                 "bytes %llu and on still stand there", (unsigned long long)(at + j));
+    }
+    return true;
+}
+
 bool area_left(struct exec *x, const struct kernel_block *old)
 {
     struct kernel_block *source = &x->kernel->blocks[old->source];
     x->kernel->areas->known -= (uint32_t)(old->usable >> x->kernel->machine->page_shift);
     if (old->origin == ORIGIN_VMAP && source->pins) source->pins--; /* its frames are shown here no more */
-    return judge_unmapped(x, old);
+    return judge_unmapped(x, old) && judge_lazy(x);
 }
 
 bool area_judge_frames(struct exec *x, const struct kernel_block *b)
@@ -40,13 +73,16 @@ bool area_judge_frames(struct exec *x, const struct kernel_block *b)
     return true;
 }
 
-static void free_by(struct exec *x, enum op_kind kind, void *p)
+static void free_by(struct exec *x, enum op_kind kind, void *p, bool sensitive, size_t size)
 {
     const struct kernel_ops *ops = x->kernel->ops;
     switch (kind) {
     case OP_VFREE_ATOMIC: ops->vfree_atomic(x->heap, p); break;
     case OP_VUNMAP: ops->vunmap(x->heap, p); break;
-    case OP_KVFREE: ops->kvfree(x->heap, p); break;
+    case OP_KVFREE:
+        if (sensitive) ops->kvfree_sensitive(x->heap, p, size);
+        else ops->kvfree(x->heap, p);
+        break;
     default: ops->vfree(x->heap, p); break;
     }
 }
@@ -71,10 +107,16 @@ static bool free_area(struct exec *x, const struct op *op, unsigned slot)
         c.must_rule = old.origin == ORIGIN_VMALLOC ? RULE_B101 : RULE_B120;
     }
     if (kernel_declines(x, &c)) return true;
-    free_by(x, (enum op_kind)op->kind, old.va);
+    const bool sensitive = op->kind == OP_KVFREE && op->a && x->kernel->ops->kvfree_sensitive;
+    free_by(x, (enum op_kind)op->kind, old.va, sensitive, (size_t)old.request);
     kernel_outcome(x, &c, RESULT_VOID, old.va);
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return kernel_verify(x, slot, c.must_rule);
+    if (old.put && !c.deferred) exec_checked(x, RULE_B100);
+    if (old.put && !c.deferred && c.count[EVENT_GIVE] < old.frames)
+        return exec_fail(x, RULE_B100, old.va, "the pages put that went over to the area", "%u frames of %u",
+                         c.count[EVENT_GIVE], old.frames);
+    if (sensitive && old.origin == ORIGIN_VMALLOC && !judge_wiped(x, &old)) return false;
     exec_checked(x, RULE_B96);
     if (c.deferred) {
         exec_checked(x, RULE_B49);
@@ -99,7 +141,7 @@ static bool free_nothing(struct exec *x, const struct op *op, unsigned slot)
     if (x->kernel->context != CONTEXT_TASK) return true;
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
-    free_by(x, (enum op_kind)op->kind, NULL);
+    free_by(x, (enum op_kind)op->kind, NULL, false, 0);
     kernel_outcome(x, &c, RESULT_VOID, NULL);
     exec_checked(x, RULE_B96);
     return kernel_end(x, &c) && kernel_settle(x, &c, FRAME_FREE);
@@ -109,6 +151,7 @@ bool area_step_free(struct exec *x, const struct op *op, unsigned slot)
 {
     const struct kernel_block *b = &x->kernel->blocks[slot];
     if (b->life == LIFE_NONE || b->origin == ORIGIN_NONE) return free_nothing(x, op, slot);
+    if (op->kind == OP_KVFREE && b->origin == ORIGIN_ZERO_SIZE) return kmalloc_step_free(x, op, slot);
     if (b->life != LIFE_LIVE || !b->va || b->pins || b->origin == ORIGIN_ELEMENT) return true;
     if (op->kind == OP_KVFREE && (b->origin == ORIGIN_KMALLOC || b->origin == ORIGIN_OBJECT))
         return kmalloc_step_free(x, op, slot);
@@ -228,7 +271,8 @@ void areas_follow(struct exec *x, const struct machine_event *e)
     if (!a) return; /* a heap that is being made: see areas_fresh */
     if (e->kind == EVENT_MAP) area_model_map(a, e->a, e->b);
     else if (e->kind == EVENT_UNMAP) area_model_unmap(a, e->a, e->b);
-    else area_model_flush(a);
+    else if (e->kind == EVENT_FLUSH) area_model_flush(a);
+    else area_model_table(a, e->b);
 }
 
 bool areas_fresh(struct exec *x)
@@ -237,7 +281,7 @@ bool areas_fresh(struct exec *x)
     const struct machine *m = k->machine;
     if (!k->areas && !(k->areas = exec_memory(sizeof *k->areas))) return false;
     const uint32_t pages = (uint32_t)((size_t)(m->vmalloc_end - m->vmalloc_start) >> m->page_shift);
-    area_model_fresh(k->areas, pages);
+    area_model_fresh(k->areas, pages, m->table_entries);
     for (uint32_t i = 0; i < pages && area_model_busy(k->areas) < machine_mapped(m); i++) /* by the heap, for itself */
         if (machine_translate(m, m->vmalloc_start + ((size_t)i << m->page_shift)) != PFN_NONE)
             area_model_map(k->areas, i, 1);

@@ -3,7 +3,8 @@
 
 #define CALL(x, operation, ...) ((x)->kernel->ops->operation((x)->heap, __VA_ARGS__))
 
-#define KEPT_MAX 64u /* frames that a refusal may leave behind, as empty slabs of descriptors (B95) */
+#define RECORDS_MAX 16u /* frames that a descriptor, an array and page tables come to, at most, where all goes well */
+#define KEPT_MAX 64u    /* frames that a refusal may leave behind, as empty slabs of descriptors (B95) */
 
 /* Pages of the array of `pages` pointers, where it is too large for kmalloc and an area of its own (B104). */
 static uint32_t array_pages(const struct exec *x, uint64_t pages)
@@ -32,7 +33,7 @@ static bool lowmem_is_ample(const struct exec *x)
 {
     const struct kernel_model *k = x->kernel;
     uint32_t kept = k->zones.low[ZONE_NORMAL] + k->zones.reserve[ZONE_NORMAL][ZONE_HIGHMEM];
-    return frame_map_free(&k->frames, ZONE_NORMAL) > kept + KEPT_MAX;
+    return frame_map_free(&k->frames, ZONE_NORMAL) > kept + RECORDS_MAX;
 }
 
 void area_expect(struct exec *x, const struct kernel_call *c, struct area_request *r)
@@ -42,10 +43,13 @@ void area_expect(struct exec *x, const struct kernel_call *c, struct area_reques
     uint64_t inner = array_pages(x, r->pages), slack = r->align > m->page_bytes ? r->align >> m->page_shift : 0;
     r->possible = r->bytes && r->bytes <= SIZE_MAX - m->page_bytes && r->pages <= m->frames;
     r->tables = machine_tables(m);
+    x->kernel->areas->table_count = 0;
+    uint64_t need = r->pages + 1 + slack + (inner ? inner + 1 : 0);
     uint64_t meta = inner + r->pages / m->table_entries + 8;
     r->must_succeed = r->possible && (c->effective & GFP_BIT_DIRECT) &&
                       frames_to_have(x, c->effective) >= r->pages + meta && lowmem_is_ample(x) &&
-                      area_model_longest(a, true) >= r->pages + 1 + slack + (inner ? inner + 1 : 0);
+                      area_model_longest(a, true) >= need;
+    r->lazy_needed = r->must_succeed && area_model_longest(a, false) < r->pages + 1;
     /* A lowmem reserve that protects from requests for highmem binds the area's own pages only. */
 }
 
@@ -99,11 +103,12 @@ static bool judge_owner(struct exec *x, const struct kernel_call *c, unsigned ch
     exec_checked(x, RULE_C3);
     if (k->frames.owner[pfn] == FRAME_FLIGHT) return true;
     if (k->frames.owner[pfn] != FRAME_SLOT + c->slot)
-        return exec_fail(x, RULE_B88, va, "frames of the area's own", "frame %u behind page %u is another's", pfn, page);
+        return exec_fail(x, RULE_B88, va, "frames of the area's own", "frame %u behind page %u is another's", pfn,
+                         page);
     uint32_t told = k->ops->vmalloc_to_pfn ? CALL(x, vmalloc_to_pfn, va) : pfn;
     if (told != pfn && told < k->frames.frames && k->frames.owner[told] == FRAME_FLIGHT)
-        return exec_fail(x, RULE_C18, va, "the frame that the area says to show", "page %u shows frame %u, not %u", page,
-                         pfn, told);
+        return exec_fail(x, RULE_C18, va, "the frame that the area says to show", "page %u shows frame %u, not %u",
+                         page, pfn, told);
     return exec_fail(x, RULE_C3, va, "a frame for each page", "frame %u behind page %u is there already", pfn, page);
 }
 
@@ -143,17 +148,18 @@ static bool claim_frames(struct exec *x, struct kernel_call *c, const struct are
 }
 
 /* Frames come from highmem while there are plenty (B89). */
-static bool judge_zones(struct exec *x, const struct kernel_block *block)
+static bool judge_zones(struct exec *x, const struct kernel_block *block, enum rule rule)
 {
     const struct kernel_model *k = x->kernel;
     const struct machine_zone *high = &k->machine->zones[ZONE_HIGHMEM];
-    exec_checked(x, RULE_B89);
+    exec_checked(x, rule);
     if (frame_map_free(&k->frames, ZONE_HIGHMEM) < (high->end - high->start) / 4 + 4 * k->zones.high[ZONE_HIGHMEM] + 64)
         return true;
     for (uint32_t i = 0; i < block->frames; i++)
         if (kernel_frame(x, block, i) < k->machine->lowmem_frames)
-            return exec_fail(x, RULE_B89, block->va, "highmem before lowmem", "frame %u with %u of highmem free",
-                             kernel_frame(x, block, i), frame_map_free(&k->frames, ZONE_HIGHMEM));
+            return exec_fail(x, rule, block->va, "highmem before lowmem, whatever zone the mask names",
+                             "frame %u with %u of highmem free", kernel_frame(x, block, i),
+                             frame_map_free(&k->frames, ZONE_HIGHMEM));
     return true;
 }
 
@@ -171,7 +177,8 @@ static bool judge_cost(struct exec *x, const struct kernel_call *c, const struct
     if (tables < r->tables || tables - r->tables > (r->pages + each - 1) / each + 1 + spare)
         return exec_fail(x, RULE_B104, NULL, "no more page tables than the span needs, and none given back",
                          "%u before, %u after, for %llu pages", r->tables, tables, (unsigned long long)r->pages);
-    return true;
+    if (area_model_tables_used(x->kernel->areas)) return true;
+    return exec_fail(x, RULE_B104, NULL, "page tables for pages that are mapped", "one of the new ones maps none");
 }
 
 /* A copy: the old contents, and zeros behind them where that was asked for (B103, B108). */
@@ -197,7 +204,9 @@ bool area_granted(struct exec *x, struct kernel_call *c, const struct area_reque
     block.usable = r->pages << x->kernel->machine->page_shift;
     block.usermap = r->user;
     if (!judge_align(x, r, p) || !area_judge_span(x, p, r->pages) || !claim_frames(x, c, r, p, &block)) return false;
-    if (!judge_zones(x, &block) || !judge_cost(x, c, r) || !area_judge_stale(x, p, block.frames)) return false;
+    if (!judge_zones(x, &block, r->masked ? RULE_B93 : RULE_B89) || !judge_cost(x, c, r) ||
+        !area_judge_stale(x, p, block.frames))
+        return false;
     if (!caches_settle(x, c)) return false;
     x->kernel->areas->known += block.frames;
     size_t at;
@@ -244,6 +253,9 @@ bool area_refused(struct exec *x, struct kernel_call *c, const struct area_reque
     }
     exec_checked(x, RULE_B127);
     if (!r->must_succeed || c->injected || c->blocked) return true;
+    if (r->lazy_needed && !c->count[EVENT_FLUSH])
+        return exec_fail(x, RULE_B98, NULL, "what is lazy purged before a refusal", "NULL for %llu pages, %u are lazy",
+                         (unsigned long long)r->pages, a->count[AREA_LAZY]);
     return exec_fail(x, RULE_B127, NULL, "an area: there are frames above the marks and a gap in the window",
                      "NULL for %llu pages", (unsigned long long)r->pages);
 }
@@ -252,6 +264,10 @@ bool area_result(struct exec *x, struct kernel_call *c, const struct area_reques
                  struct kernel_block block)
 {
     if (c->reported) return true;
+    if (r->masked) exec_checked(x, RULE_B93);
+    if (r->masked && r->possible && !c->count[EVENT_WARN])
+        return exec_fail(x, RULE_B93, NULL, "a message: bits of the mask were taken away", "none under 0x%x",
+                         c->op->gfp);
     if (!p) return area_refused(x, c, r);
     if (!r->possible) return exec_fail(x, RULE_B86, p, "NULL: nothing, or more than there is", "an area");
     return area_granted(x, c, r, p, block);
@@ -265,11 +281,12 @@ static bool step_new(struct exec *x, const struct op *op, unsigned slot, uint64_
     const bool masked = op->kind == OP_VMALLOC_GFP;
     if (!kernel_idle(&x->kernel->blocks[slot]) || (masked && (b & (b - 1)))) return true;
     struct kernel_call c = {
-        .op = op, .slot = slot, .act = ACT_MAP, .gfp = masked ? op->gfp : GFP_KERNEL, .request = bytes};
+        .op = op, .slot = slot, .act = ACT_MAP, .gfp = masked ? op->gfp & AREA_GFP : GFP_KERNEL, .request = bytes};
     struct area_request r = {.bytes = bytes,
                              .pages = area_pages_of(x, bytes),
                              .align = masked && b > page ? b : page,
                              .user = op->kind == OP_VMALLOC_USER,
+                             .masked = masked && op->gfp & ~(unsigned)AREA_GFP,
                              .zeroed = op->kind == OP_VZALLOC || op->kind == OP_VMALLOC_USER ||
                                        (masked && op->gfp & GFP_BIT_ZERO)};
     caches_shared(x);
@@ -290,7 +307,7 @@ static bool step_new(struct exec *x, const struct op *op, unsigned slot, uint64_
 /* ---- vrealloc --------------------------------------------------------------------------------------------------------------- */
 
 /* The pages suffice: the same address (B103). */
-static bool judge_shrunk(struct exec *x, struct kernel_call *c, const struct kernel_block *old, uint64_t bytes, void *p)
+bool area_resized(struct exec *x, struct kernel_call *c, const struct kernel_block *old, uint64_t bytes, void *p)
 {
     struct kernel_block *b = &x->kernel->blocks[c->slot];
     uint64_t kept = bytes < old->request ? bytes : old->request;
@@ -326,11 +343,11 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
     const bool live = old.life == LIFE_LIVE;
     const size_t bytes = (size_t)a;
     const bool shrinks = live && bytes && bytes <= old.usable;
-    if (old.life == LIFE_DEFERRED || old.pins || (live && old.origin != ORIGIN_VMALLOC)) return true;
+    if (old.life == LIFE_DEFERRED || old.pins || (live && (old.origin != ORIGIN_VMALLOC || old.put))) return true;
     /* What does not allocate may be legal elsewhere: it depends on how it is done. */
     if (x->kernel->context != CONTEXT_TASK && live && (shrinks || !bytes)) return true;
     if (live && !kernel_verify(x, slot, RULE_C10)) return false;
-    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_MAP, .gfp = op->gfp, .request = bytes};
+    struct kernel_call c = {.op = op, .slot = slot, .act = ACT_MAP, .gfp = op->gfp & AREA_GFP, .request = bytes};
     struct area_request r = {.bytes = bytes,
                              .pages = area_pages_of(x, bytes),
                              .align = x->kernel->machine->page_bytes,
@@ -349,7 +366,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
         if (p) return exec_fail(x, RULE_B103, p, "NULL: vrealloc to nothing is vfree", "an address");
         return area_left(x, &old) && kernel_forget(x, slot, LIFE_DEAD) && kernel_settle(x, &c, FRAME_FREE);
     }
-    if (shrinks) return judge_shrunk(x, &c, &old, bytes, p);
+    if (shrinks) return area_resized(x, &c, &old, bytes, p);
     if (!p) return area_refused(x, &c, &r) && kernel_verify(x, slot, RULE_B103);
     return judge_grown(x, &c, &r, &old, p);
 }

@@ -8,6 +8,7 @@
 #define VMAP_PAGES_MAX 256u
 #define REMAP_PAGES_MAX 512u
 #define LOOK_BYTES 64u
+#define VMAP_PUT 4u /* what an OP_VMAP's b says besides orders */
 
 /* Which frame of the source comes i-th. */
 static uint32_t pick(uint64_t pattern, uint32_t i, uint32_t count, uint32_t frames)
@@ -24,6 +25,13 @@ static bool can_be_shown(const struct kernel_block *b)
 {
     return b->life == LIFE_LIVE && b->frames && b->origin != ORIGIN_VMAP && b->origin != ORIGIN_KMALLOC &&
            b->origin != ORIGIN_ELEMENT;
+}
+
+/* Single frames, in nobody else's hands. */
+static bool can_be_put(const struct kernel_block *b)
+{
+    bool single = b->origin == ORIGIN_BULK || (b->origin == ORIGIN_PAGES && b->frames == 1);
+    return single && !b->pins && !b->references && !b->droppable;
 }
 
 /* Each page of the map shows its frame, with what the owner wrote there (C18). */
@@ -43,10 +51,21 @@ static bool judge_views(struct exec *x, const struct kernel_block *map, const st
     return true;
 }
 
+/* The frames go over to the area, which holds them as vmalloc's hold theirs (B100). */
+static bool hand_over(struct exec *x, const struct kernel_call *c, struct kernel_block *map, unsigned source)
+{
+    struct kernel_block *shown = &x->kernel->blocks[source];
+    for (uint32_t i = 0; i < map->frames; i++)
+        frame_map_set(&x->kernel->frames, kernel_frame(x, shown, i), 1, (uint16_t)(FRAME_SLOT + c->slot));
+    map->origin = ORIGIN_VMALLOC;
+    map->put = true;
+    map->source = 0;
+    return kernel_forget(x, source, LIFE_NONE);
+}
+
 static bool enter(struct exec *x, struct kernel_call *c, void *p, uint32_t count, uint64_t pattern, unsigned source)
 {
     const struct machine *m = x->kernel->machine;
-    struct area_model *a = x->kernel->areas;
     struct kernel_block *shown = &x->kernel->blocks[source];
     struct kernel_block map = {.origin = ORIGIN_VMAP,
                                .source = (uint16_t)source,
@@ -57,13 +76,15 @@ static bool enter(struct exec *x, struct kernel_call *c, void *p, uint32_t count
                                .request = (uint64_t)count << m->page_shift,
                                .usable = (uint64_t)count << m->page_shift};
     if (!area_judge_span(x, p, count)) return false;
-    a->known += count;
+    x->kernel->areas->known += count;
     if (!caches_settle(x, c)) return false;
     for (uint32_t i = 0; i < count && map.list != LIST_NONE; i++)
         x->kernel->pfns[map.list + i] = kernel_frame(x, shown, pick(pattern, i, count, shown->frames));
+    map.pfn = kernel_frame(x, shown, pick(pattern, 0, count, shown->frames));
     if (map.list == LIST_NONE) map.frames = 0;
     if (!judge_views(x, &map, shown, pattern) || !area_judge_stale(x, p, count)) return false;
-    shown->pins++;
+    if (pattern != VMAP_PUT) shown->pins++;
+    else if (!hand_over(x, c, &map, source)) return false;
     return kernel_enter(x, c, &map, false);
 }
 
@@ -73,7 +94,8 @@ bool area_step_vmap(struct exec *x, const struct op *op, unsigned slot, uint64_t
     const struct kernel_block *shown = &x->kernel->blocks[source];
     struct page *pages[VMAP_PAGES_MAX];
     if (!kernel_idle(&x->kernel->blocks[slot]) || source == slot || !can_be_shown(shown)) return true;
-    uint32_t count = a ? (uint32_t)(a % (VMAP_PAGES_MAX + 1)) : shown->frames;
+    if (b == VMAP_PUT && !can_be_put(shown)) return true;
+    uint32_t count = a && b != VMAP_PUT ? (uint32_t)(a % (VMAP_PAGES_MAX + 1)) : shown->frames;
     if (!count || count > VMAP_PAGES_MAX) return true;
     for (uint32_t i = 0; i < count; i++)
         pages[i] = CALL(x, pfn_to_page, kernel_frame(x, shown, pick(b, i, count, shown->frames)));
@@ -81,12 +103,13 @@ bool area_step_vmap(struct exec *x, const struct op *op, unsigned slot, uint64_t
     caches_shared(x);
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
-    void *p = CALL(x, vmap, pages, count, 0);
+    x->kernel->blocks[source].pins++; /* nor is it freed by what is reclaimed on the way */
+    void *p = CALL(x, vmap, pages, count, b == VMAP_PUT ? VMAP_PUT_PAGES : 0);
+    x->kernel->blocks[source].pins--;
     kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return true;
-    if (p) return enter(x, &c, p, count, b, source);
-    return caches_settle(x, &c);
+    return p ? enter(x, &c, p, count, b, source) : caches_settle(x, &c);
 }
 
 bool area_step_remap(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)

@@ -52,7 +52,7 @@ static const char *const scope_words[] = {"noio", "nofs", "noreclaim", "pin"};
 static const char *const fault_words[FAULTS] = {"failslab",        "fail_page_alloc", "fail_va",
                                                 "fail_page_table", "fail_descriptor", "fail_map"};
 static const char *const droppable_words[] = {"clean", "io", "fs", "victim"};
-static const char *const vmap_words[] = {"forward", "reverse", "same", "second"};
+static const char *const vmap_words[] = {"forward", "reverse", "same", "second", "put"};
 static const char *const misuse_words[MISUSE_KINDS] = {"double_free", "interior", "never"};
 static const char *const scribble_words[] = {"behind", "before", "freed"};
 
@@ -141,7 +141,7 @@ const struct op_shape op_shapes[OP_KINDS] = {
     [OP_KVMALLOC] = {.name = "kvmalloc", .slot = SLOT_RESULT, .a = SIZE, .gfp = true},
     [OP_KVCALLOC] = {.name = "kvcalloc", .slot = SLOT_RESULT, .a = SIZE, .b = SIZE, .gfp = true},
     [OP_KVREALLOC] = {.name = "kvrealloc", .slot = SLOT_ARGUMENT, .a = SIZE, .gfp = true},
-    [OP_KVFREE] = {.name = "kvfree", .slot = SLOT_ARGUMENT},
+    [OP_KVFREE] = {.name = "kvfree", .slot = SLOT_ARGUMENT, .a = OPTIONAL("sensitive", 2)},
     [OP_POOL_CREATE] = {.name = "pool_create", .a = POOL, .b = {.form = OPERAND_POOL_ARGS}},
     [OP_POOL_ALLOC] = {.name = "pool_alloc", .slot = SLOT_RESULT, .a = POOL, .gfp = true},
     [OP_POOL_FREE] = {.name = "pool_free", .slot = SLOT_ARGUMENT},

@@ -121,14 +121,14 @@ enum op_kind {
     OP_VREALLOC,    /* to a bytes */
     OP_VFREE,
     OP_VFREE_ATOMIC,
-    OP_VMAP, /* the frames of slot `ref`, b % 4: 0 in order, 1 in reverse, 2 the first again and again, 3 every second; a
-                  pages (0: all) */
+    OP_VMAP,   /* the frames of slot `ref`, b: 0 in order, 1 in reverse, 2 the first again and again, 3 every second; a
+                  pages (0: all). 4: all of them, in order, and they go over to the area (VMAP_PUT_PAGES) */
     OP_VUNMAP, /* what OP_VMAP made */
     OP_REMAP,  /* b pages from page a of the area */
     OP_KVMALLOC,
     OP_KVCALLOC, /* a elements of b bytes */
     OP_KVREALLOC,
-    OP_KVFREE,
+    OP_KVFREE,       /* a: 1 for kvfree_sensitive */
     OP_POOL_CREATE,  /* pool a; b packs kind, minimum and size: PROGRAM_POOL_ARGS */
     OP_POOL_ALLOC,   /* of pool a */
     OP_POOL_FREE,    /* to the slot's pool */

@@ -55,7 +55,7 @@ done
 # Prints the commands of the shell blocks and those between backquotes, a line each, without comments.
 commands() {
     awk '/^```/ { inside = $0 == "```sh" || $0 == "```console"; next }
-         inside { sub(/^\$ /, ""); sub(/ +#.*/, ""); if (/^assay /) print; next }
+         inside { sub(/^\$ /, ""); sub(/ +#.*/, ""); if (/^assay [a-z-]/) print; next }
          { while (match($0, /`assay [^`]*`/)) { print substr($0, RSTART + 1, RLENGTH - 2)
                                                 $0 = substr($0, RSTART + RLENGTH) } }' "$ASSAY_SOURCE/README.md"
 }

@@ -182,11 +182,12 @@ static struct world {
 static void check_mask(const struct op *op)
 {
     const uint32_t zones = op->gfp & (GFP_BIT_DMA | GFP_BIT_DMA32 | GFP_BIT_HIGHMEM);
-    LEGAL((zones & (zones - 1)) == 0);
-    LEGAL(!(op->gfp & GFP_BIT_MOVABLE && op->gfp & GFP_BIT_RECLAIMABLE));
+    const bool area = op->kind == OP_VMALLOC_GFP || op->kind == OP_VREALLOC; /* zones are taken away (B93) */
+    LEGAL(area || (zones & (zones - 1)) == 0);
+    LEGAL(area || !(op->gfp & GFP_BIT_MOVABLE && op->gfp & GFP_BIT_RECLAIMABLE));
     LEGAL(!(op->gfp & GFP_BIT_DIRECT) || w.context == CONTEXT_TASK);
     LEGAL(!(op->gfp & GFP_BIT_NOFAIL) || op->gfp & GFP_BIT_DIRECT);
-    if (op->kind >= OP_VMALLOC) LEGAL(!(op->gfp & (GFP_BIT_HIGHMEM | GFP_BIT_DMA32)));
+    if (op->kind >= OP_VMALLOC && !area) LEGAL(!(op->gfp & (GFP_BIT_HIGHMEM | GFP_BIT_DMA32)));
     if (op->kind == OP_POOL_ALLOC) LEGAL(!(op->gfp & GFP_BIT_ZERO));
     if (op->kind >= OP_KVMALLOC && op->kind <= OP_KVREALLOC) LEGAL((op->gfp & GFP_KERNEL) == GFP_KERNEL);
 }
@@ -378,7 +379,11 @@ static void call(const struct op *op, unsigned slot)
     } else if (kind == OP_KFREE || kind == OP_KFREE_SENSITIVE) release(op, slot, KMALLOC);
     else if (kind >= OP_VMALLOC && kind <= OP_VREALLOC) take(slot, AREA, 0);
     else if (kind == OP_VFREE || kind == OP_VFREE_ATOMIC) release(op, slot, AREA);
-    else if (kind == OP_VMAP && w.holds[op->ref] == BLOCK && !w.holds[slot]) {
+    else if (kind == OP_VMAP && op->b == 4 && w.holds[op->ref] == BLOCK && !w.holds[slot]) {
+        LEGAL(w.pins[op->ref] == 0 && !w.refs[op->ref] && !w.put_only[op->ref]);
+        take(slot, AREA, 0);
+        if (w.holds[slot]) w.holds[op->ref] = EMPTY;
+    } else if (kind == OP_VMAP && w.holds[op->ref] == BLOCK && !w.holds[slot]) {
         LEGAL(!w.put_only[op->ref]);
         take(slot, ALIAS, 0);
         w.source[slot] = op->ref;
@@ -386,6 +391,8 @@ static void call(const struct op *op, unsigned slot)
     } else if (kind == OP_VUNMAP) {
         if (w.holds[slot] == ALIAS) w.pins[w.source[slot]]--;
         release(op, slot, ALIAS);
+    } else if (kind == OP_KVREALLOC && op->a == 0 && op->a_kind == SIZE_LITERAL) {
+        if (w.holds[slot] == AREA) w.holds[slot] = EMPTY; /* gone; an empty slot gets no more than ZERO_SIZE_PTR */
     } else if (kind >= OP_KVMALLOC && kind <= OP_KVREALLOC) take(slot, EITHER, 0);
     else if (kind == OP_KVFREE) release(op, slot, EITHER);
     else if (kind >= OP_POOL_CREATE && kind <= OP_POOL_DESTROY) pool_call(op, slot);

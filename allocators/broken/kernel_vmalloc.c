@@ -44,6 +44,17 @@ static void exchange(struct vmalloc_heap *v, struct area *a, unsigned gfp)
 
 /* ---- B49: what is deferred is never done --------------------------------------------------------------------------- */
 
+static void deferred_twice(void *heap)
+{
+    struct vmalloc_heap *v = heap;
+    const struct area *a = v->deferred;
+    uint32_t pfn = a && !(a->flags & AREA_VMAP) ? buddy_pfn(vmalloc_buddy(v), a->frames[0]) : PFN_NONE;
+    vmalloc_run_deferred(heap);
+    if (pfn != PFN_NONE) machine_give(vmalloc_machine(v), pfn, 1);
+}
+
+static void patch_deferred_twice(struct alloc_ops *ops) { kernel_rows(ops)->run_deferred = deferred_twice; }
+
 static void never(void *heap) { (void)heap; }
 
 static void patch_never(struct alloc_ops *ops) { kernel_rows(ops)->run_deferred = never; }
@@ -156,7 +167,7 @@ static void *vmalloc_anywhere(void *heap, size_t size)
 {
     struct machine *m = vmalloc_machine(heap);
     struct machine_context context = m->context;
-    if (machine_in_interrupt(m)) m->context = (struct machine_context){.scope = context.scope};
+    if (machine_in_interrupt(m) && !context.nmi) m->context = (struct machine_context){.scope = context.scope};
     void *p = vmalloc(heap, size);
     m->context = context;
     return p;
@@ -229,6 +240,17 @@ static void vfree_eager(void *heap, const void *p)
 }
 
 static void patch_eager(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_eager; }
+
+static void vfree_hoarding(void *heap, const void *p)
+{
+    struct vmalloc_heap *v = heap;
+    uint32_t max = v->lazy_max;
+    v->lazy_max = UINT32_MAX;
+    vfree(heap, p);
+    v->lazy_max = max;
+}
+
+static void patch_late(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_hoarding; }
 
 /* ---- B99 ------------------------------------------------------------------------------------------------------------ */
 
@@ -351,6 +373,15 @@ static void *vmalloc_twice(void *heap, size_t size)
 
 static void patch_twice(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_twice; }
 
+/* ---- B100: what goes over to the area ---------------------------------------------------------------------------------- */
+
+static void *vmap_keeps(void *heap, struct page **pages, unsigned count, unsigned flags)
+{
+    return vmap(heap, pages, count, flags & ~(unsigned)VMAP_PUT_PAGES);
+}
+
+static void patch_keeps(struct alloc_ops *ops) { kernel_rows(ops)->vmap = vmap_keeps; }
+
 /* ---- B106-B108, B127, B128 ------------------------------------------------------------------------------------------ */
 
 static void *kvmalloc_mapped(void *heap, size_t size, unsigned gfp)
@@ -381,9 +412,20 @@ static void *vmalloc_seldom(void *heap, size_t size) { return vmalloc(heap, size
 
 static void patch_seldom(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmalloc_seldom; }
 
-static void *kvmalloc_no_way_back(void *heap, size_t size, unsigned gfp) { return kmalloc(heap, size, gfp); }
+static void *kvmalloc_seldom(void *heap, size_t size, unsigned gfp)
+{
+    return size > 4096 && size <= 8192 ? NULL : kvmalloc(heap, size, gfp);
+}
 
-static void patch_no_way_back(struct alloc_ops *ops) { kernel_rows(ops)->kvmalloc = kvmalloc_no_way_back; }
+static void patch_kv_seldom(struct alloc_ops *ops) { kernel_rows(ops)->kvmalloc = kvmalloc_seldom; }
+
+static void kvfree_carelessly(void *heap, const void *p, size_t size)
+{
+    (void)size;
+    kvfree(heap, p);
+}
+
+static void patch_kv_careless(struct alloc_ops *ops) { kernel_rows(ops)->kvfree_sensitive = kvfree_carelessly; }
 
 /* ---- C3, C17 -------------------------------------------------------------------------------------------------------- */
 
@@ -427,6 +469,7 @@ static void patch_migrating(struct alloc_ops *ops) { kernel_rows(ops)->vfree = v
 
 const struct canary broken_vmalloc[] = {
     {"deferred_never", "B49", "deferred frees are never carried out", &alloc_vmalloc, patch_never},
+    {"deferred_twice", "B49", "a frame of a deferred area is given back twice", &alloc_vmalloc, patch_deferred_twice},
     {"vmalloc_nothing", "B86", "an area of no bytes is made", &alloc_vmalloc, patch_nothing},
     {"vmalloc_pfn_beside", "B87", "vmalloc_to_pfn names the frame beside", &alloc_vmalloc, patch_beside},
     {"vmalloc_shared", "B88", "an area shows a frame of another one", &alloc_vmalloc, patch_shared},
@@ -441,8 +484,10 @@ const struct canary broken_vmalloc[] = {
     {"vfree_visible", "B97", "the first page of a freed area stays accessible", &alloc_vmalloc, patch_visible},
     {"purge_never", "B98", "vm_unmap_aliases purges nothing", &alloc_vmalloc, patch_lazy},
     {"purge_eager", "B98", "freed addresses are had again without a flush", &alloc_vmalloc, patch_eager},
+    {"purge_late", "B98", "however much is lazy, a free purges nothing", &alloc_vmalloc, patch_late},
     {"window_unguarded", "B99", "guard pages are not counted", &alloc_vmalloc, patch_info},
     {"vmap_reversed", "B100", "vmap shows the first two pages in the wrong order", &alloc_vmalloc, patch_reversed},
+    {"vmap_keeps", "B100", "pages put into an area stay when it is freed", &alloc_vmalloc, patch_keeps},
     {"vunmap_any", "B101", "vunmap frees areas of vmalloc", &alloc_vmalloc, patch_unmap_any},
     {"remap_from_start", "B102", "a user mapping ignores its offset", &alloc_vmalloc, patch_remap},
     {"vrealloc_short", "B103", "the last byte is lost when an area moves", &alloc_vmalloc, patch_short},
@@ -451,10 +496,11 @@ const struct canary broken_vmalloc[] = {
     {"vmalloc_twice", "B105", "the first page is mapped twice", &alloc_vmalloc, patch_twice},
     {"kvmalloc_mapped", "B106", "less than a page is served by vmalloc", &alloc_vmalloc, patch_kv_mapped},
     {"kvcalloc_wraps", "B107", "the product of count and size wraps", &alloc_vmalloc, patch_kv_wraps},
+    {"kvfree_careless", "B107", "kvfree_sensitive wipes nothing", &alloc_vmalloc, patch_kv_careless},
     {"kvrealloc_zero", "B108", "an area that is shrunk to nothing becomes ZERO_SIZE_PTR", &alloc_vmalloc,
      patch_kv_zero},
     {"vmalloc_seldom", "B127", "areas of two pages are refused", &alloc_vmalloc, patch_seldom},
-    {"kvmalloc_no_way_back", "B128", "what kmalloc refuses is not asked of vmalloc", &alloc_vmalloc, patch_no_way_back},
+    {"kvmalloc_seldom", "B128", "a kvmalloc of two pages is refused", &alloc_vmalloc, patch_kv_seldom},
     {"vmalloc_repeated", "C3", "two pages of an area show one frame", &alloc_vmalloc, patch_repeated},
     {"vfree_migrating", "C17", "another area's frames move when one is freed", &alloc_vmalloc, patch_migrating},
     {"vmalloc_folded", "C18", "the last page of an area shows another frame than its own", &alloc_vmalloc,
