@@ -159,9 +159,10 @@ enum { EMPTY, BLOCK, OBJECT, KMALLOC, AREA, ALIAS, EITHER, ELEMENT };
 
 static struct world {
     uint8_t holds[PROGRAM_SLOTS], number[PROGRAM_SLOTS];
-    int pins[PROGRAM_SLOTS], refs[PROGRAM_SLOTS];
-    bool put_only[PROGRAM_SLOTS], split[PROGRAM_SLOTS], compound[PROGRAM_SLOTS], mapped[PROGRAM_SLOTS];
+    int pins[PROGRAM_SLOTS], refs[PROGRAM_SLOTS], kmaps[PROGRAM_SLOTS];
+    bool put_only[PROGRAM_SLOTS], split[PROGRAM_SLOTS], compound[PROGRAM_SLOTS];
     uint16_t source[PROGRAM_SLOTS];
+    uint64_t kmapped[PROGRAM_SLOTS]; /* which frame, while there are kmaps */
     bool cache[PROGRAM_CACHES], constructed[PROGRAM_CACHES], pool[PROGRAM_CACHES];
     unsigned order[PROGRAM_SLOTS], pool_cache[PROGRAM_CACHES];
     unsigned context, scopes, locals;
@@ -241,7 +242,8 @@ static void take(unsigned slot, unsigned holds, uint64_t number)
     w.holds[slot] = (uint8_t)holds;
     w.number[slot] = (uint8_t)number;
     w.pins[slot] = w.refs[slot] = 0;
-    w.put_only[slot] = w.split[slot] = w.compound[slot] = w.mapped[slot] = false;
+    w.put_only[slot] = w.split[slot] = w.compound[slot] = false;
+    w.kmaps[slot] = 0;
 }
 
 static void take_pages(const struct op *op, unsigned slot)
@@ -322,13 +324,14 @@ static void page_call(const struct op *op, unsigned slot)
         if (w.put_only[slot] && !w.refs[slot]) w.holds[slot] = EMPTY;
         return;
     case OP_KMAP:
-        LEGAL(!w.mapped[slot]);
-        w.mapped[slot] = true;
+        LEGAL(!w.kmaps[slot] || w.kmapped[slot] == op->a);
+        w.kmapped[slot] = op->a;
+        w.kmaps[slot]++;
         w.pins[slot]++;
         return;
     case OP_KUNMAP:
-        LEGAL(w.mapped[slot]);
-        w.mapped[slot] = false;
+        LEGAL(w.kmaps[slot] && w.kmapped[slot] == op->a);
+        w.kmaps[slot]--;
         w.pins[slot]--;
         return;
     case OP_KMAP_LOCAL:
