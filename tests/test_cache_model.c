@@ -231,7 +231,6 @@ int main(void)
         EACH(like_caches_may_be_merged_and_others_not),
         EACH(a_class_of_kmalloc_is_a_cache_like_others),
         EACH(a_slab_is_empty_partial_and_full_by_its_objects),
-        EACH(a_slab_moves_to_whom_it_turns_out_to_be),
         EACH(joined_groups_are_one_until_one_departs),
         EACH(frames_that_come_and_go_are_forgotten_afresh),
     };
