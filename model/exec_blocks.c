@@ -245,9 +245,9 @@ static bool judge_place(struct exec *x, unsigned slot, const struct kernel_block
 {
     const struct machine *m = x->kernel->machine;
     if (!b->va) return true;
-    exec_checked(x, RULE_B118);
+    exec_checked(x, RULE_B6);
     if (!class_of(x, b))
-        return exec_fail(x, RULE_B118, b->va, "an address of the family's own range", "p%u, %llu bytes, lies outside",
+        return exec_fail(x, RULE_B6, b->va, "an address of the family's own range", "p%u, %llu bytes, lies outside",
                          slot, (unsigned long long)b->request);
     if (b->origin == ORIGIN_VMALLOC || b->origin == ORIGIN_VMAP) return true;
     exec_checked(x, RULE_B6);
