@@ -56,9 +56,10 @@ static bool judge_new(struct exec *x, struct kernel_call *c, struct either *e, b
     return area_result(x, c, &e->area, p, (struct kernel_block){.always_zeroed = e->area.zeroed});
 }
 
-/* ZERO_SIZE_PTR is no place in memory. */
+/* ZERO_SIZE_PTR is no place in memory. Slabs that came although no object was got are of any class: the areas' own (B104). */
 static void note(struct exec *x, const struct kernel_call *c, void *p)
 {
+    if (!p || machine_in_window(x->kernel->machine, p)) caches_shared(x);
     bool zero = p == ZERO_SIZE_PTR;
     kernel_outcome(x, c, zero ? RESULT_VOID : p ? RESULT_PTR : RESULT_NULL, zero ? NULL : p);
 }

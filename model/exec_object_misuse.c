@@ -18,13 +18,21 @@ static bool is_object(const struct exec *x, const struct kernel_block *b)
     return b->origin == ORIGIN_KMALLOC && x->kernel->ops->kfree;
 }
 
-/* The dead block's place in a slab is a free one. */
+/* May objects that the program was never given lie in these slabs: the allocator's own, or a pool's reserve (B104, B109)? */
+static bool has_strangers(const struct exec *x, const struct slab *s, const struct kernel_block *b)
+{
+    const struct cache_model *m = x->kernel->caches;
+    const bool apart = cache_model_group(m, s->group) < GROUP_KMALLOC && !x->kernel->ops->merges_caches;
+    return (m->others && !apart) || (b->origin == ORIGIN_OBJECT && m->caches[b->owner].inexact);
+}
+
+/* The dead block's place in a slab is a free one, for certain. */
 static bool place_is_free(struct exec *x, const struct kernel_block *b)
 {
     struct cache_model *m = x->kernel->caches;
     uint32_t head;
     const struct slab *s = b->frames ? NULL : cache_model_slab(m, b->pfn, &head);
-    if (!s || !m->shadow_ready) return false;
+    if (!s || !m->shadow_ready || has_strangers(x, s, b)) return false;
     bool own = b->origin != ORIGIN_OBJECT || cache_model_group(m, s->group) == cache_model_group(m, b->owner);
     uintptr_t end = (uintptr_t)b->va + b->usable;
     return own && shadow_next_owned(&m->shadow, (uintptr_t)b->va, end) >= end;
