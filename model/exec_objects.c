@@ -86,6 +86,7 @@ void caches_shared(struct exec *x)
 static bool judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
 {
     if (!(c->injected >> FAULT_SLAB & 1)) return true;
+    if (c->act == ACT_ALLOC && c->may_block) return true; /* a pool asks with a mask of its own first (B110) */
     exec_checked(x, RULE_B113);
     if (r->group == GROUP_NONE)
         return exec_fail(x, RULE_B114, NULL, "large requests are subject to page faults, not to failslab",
