@@ -82,7 +82,8 @@ void caches_shared(struct exec *x)
 
 /* ---- Injected faults and messages ---------------------------------------------------------------------------------------- */
 
-/* failslab strikes classes and caches, never what must not fail, and before anything has changed (B113, B114, B116). */
+/* failslab strikes classes and caches, never what must not fail, and before anything has changed (B113, B114, B116). A pool
+ * asks with a mask of its own: it has a reserve, and waits (B110). */
 static bool judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
 {
     if (!(c->injected >> FAULT_SLAB & 1)) return true;
@@ -92,6 +93,7 @@ static bool judge_injection(struct exec *x, const struct kernel_call *c, const s
         return exec_fail(x, RULE_B114, NULL, "large requests are subject to page faults, not to failslab",
                          "failslab was asked");
     if (!(c->effective & GFP_BIT_NOFAIL) || !(c->effective & GFP_BIT_DIRECT)) return true;
+    if (c->op->kind == OP_POOL_ALLOC) return true;
     return exec_fail(x, RULE_B113, NULL, "no injected failure of a request that must not fail", "one was injected");
 }
 
