@@ -1,4 +1,4 @@
-/* bench_objects.c: programs a second of 40 operations on objects, S64: made here, run and judged. */
+/* bench_objects.c: programs a second of 40 operations on objects or small areas, S64: made here, run and judged. */
 #include "bench.h"
 
 #include "exec.h"
@@ -45,11 +45,21 @@ static struct op cache_operation(uint64_t *dice, unsigned number)
     return op;
 }
 
+/* Areas of one to four pages. */
+static struct op area_operation(uint64_t *dice)
+{
+    unsigned what = draw(dice, 100);
+    struct op op = {.slot = (uint16_t)draw(dice, 24), .count = 1};
+    op.kind = what < 45 ? OP_VMALLOC : what < 55 ? OP_VZALLOC : OP_VFREE;
+    op.a = op.kind == OP_VFREE ? 0 : 1 + draw(dice, 4 * 4096);
+    return op;
+}
+
 static double programs(const char *name)
 {
     char error[256];
     if (target_resolve(&target, name, NULL, NULL, error, sizeof error)) abort();
-    bool by_size = target.ops->kernel->kmalloc;
+    const bool areas = target.ops->kernel->vmalloc, by_size = target.ops->kernel->kmalloc;
     struct exec_options o = {.ops = target.ops, .contract = target.contract, .counters = &counters};
     struct exec *x = exec_open(&o);
     double speeds[REPEATS];
@@ -63,7 +73,9 @@ static double programs(const char *name)
             program.heap.seed = (uint32_t)dice;
             program.op_count = OPERATIONS;
             for (unsigned n = 0; n < OPERATIONS; n++)
-                program.ops[n] = by_size ? kmalloc_operation(&dice) : cache_operation(&dice, n);
+                program.ops[n] = areas     ? area_operation(&dice)
+                                 : by_size ? kmalloc_operation(&dice)
+                                           : cache_operation(&dice, n);
             exec_run(x, &program, &v);
             if (v.kind != VERDICT_PASS) fprintf(stderr, "bench_objects: %s breaks %s\n", name, v.seen);
         }
@@ -77,5 +89,6 @@ int main(void)
 {
     bench_row("slab: programs of 40 operations on objects, S64", programs("slab"), "k/s", BENCH_AT_LEAST, 20);
     bench_row("kmalloc: programs of 40 operations by size, S64", programs("kmalloc"), "k/s", BENCH_AT_LEAST, 20);
+    bench_row("vmalloc: programs of 40 operations on small areas", programs("vmalloc"), "k/s", BENCH_AT_LEAST, 3);
     return 0;
 }
