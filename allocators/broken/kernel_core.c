@@ -79,12 +79,24 @@ static struct page *angry_alloc(void *heap, unsigned gfp, unsigned order)
 
 static void page_refusal_scribbles(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = angry_alloc; }
 
+/* The first frame of a block is taken for a second owner. */
+static struct page *twice_owned(void *heap, unsigned gfp, unsigned order)
+{
+    struct buddy *b = heap;
+    struct page *page = buddy_alloc(b, gfp, order);
+    if (page) machine_take(b->machine, buddy_pfn(b, page), 1, gfp_effective(b->machine, gfp));
+    return page;
+}
+
+static void frame_taken_twice(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = twice_owned; }
+
 const struct canary broken_core[] = {
     {"largest_split", "B15", "a largest block is split although smaller ones would do", &alloc_buddy, largest_split},
     {"null_is_no_address", "B21", "free_pages of 0 is an error", &alloc_buddy, null_is_no_address},
     {"free_flushes", "B105", "freeing pages flushes the TLB", &alloc_buddy, free_flushes},
     {"kmap_shows_neighbour", "C18", "a temporary mapping shows the neighbour", &alloc_buddy, kmap_shows_neighbour},
     {"page_refusal_scribbles", "C32", "a refusal overwrites somebody's page", &alloc_buddy, page_refusal_scribbles},
+    {"frame_taken_twice", "C16", "the first frame of a block is taken twice", &alloc_buddy, frame_taken_twice},
     {"nowait_might_sleep", "C34", "a request that may not sleep says that it might", &alloc_buddy, nowait_might_sleep},
     {0},
 };
