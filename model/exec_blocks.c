@@ -228,28 +228,11 @@ bool kernel_shows(struct exec *x, const struct kernel_block *b, uint64_t from, s
 
 /* ---- Life of a block ----------------------------------------------------------------------------------------------- */
 
-static bool class_of(const struct exec *x, const struct kernel_block *b)
-{
-    const struct machine *m = x->kernel->machine;
-    uint64_t bytes = b->usable > b->request ? b->usable : b->request;
-    const unsigned char *low = m->direct, *high = (const unsigned char *)m->direct;
-    if (b->origin == ORIGIN_VMALLOC || b->origin == ORIGIN_VMAP) {
-        low = m->vmalloc_start;
-        high = m->vmalloc_end;
-    } else high += (size_t)m->lowmem_frames << m->page_shift;
-    return b->va >= low && b->va <= high && bytes <= (uint64_t)(high - b->va);
-}
-
-/* Where it lies: its class of addresses (B118), and in the direct map at its frame's place (B6). */
+/* In the direct map a block lies at its frame's place (B6); areas were looked at before (B86). */
 static bool judge_place(struct exec *x, unsigned slot, const struct kernel_block *b)
 {
     const struct machine *m = x->kernel->machine;
-    if (!b->va) return true;
-    exec_checked(x, RULE_B6);
-    if (!class_of(x, b))
-        return exec_fail(x, RULE_B6, b->va, "an address of the family's own range", "p%u, %llu bytes, lies outside",
-                         slot, (unsigned long long)b->request);
-    if (b->origin == ORIGIN_VMALLOC || b->origin == ORIGIN_VMAP) return true;
+    if (!b->va || b->origin == ORIGIN_VMALLOC || b->origin == ORIGIN_VMAP) return true;
     exec_checked(x, RULE_B6);
     uint32_t pfn = machine_direct_pfn(m, b->va);
     if (pfn == b->pfn) return true;

@@ -182,7 +182,7 @@ bool kernel_claim(struct exec *x, struct kernel_call *c, uint32_t pfn, uint32_t 
  * frames are lost (C25). */
 bool kernel_settle(struct exec *x, struct kernel_call *c, enum frame_owner kind);
 
-/* Enters a block whose fields from `origin` to `usable` are filled; judges containment and class (C8, B118), aliasing of
+/* Enters a block whose fields from `origin` to `usable` are filled; judges containment and place (C8, B6), aliasing of
  * address and frames (C18, O7), and writes its contents. Frames were claimed before. `zeroed`: must read as zero (C12). */
 bool kernel_enter(struct exec *x, struct kernel_call *c, const struct kernel_block *block, bool zeroed);
 /* Before a free: its frames are still its own (C16) and hold what they must. After it: the block is dead (or deferred), and

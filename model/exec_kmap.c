@@ -33,7 +33,7 @@ static bool judge_view(struct exec *x, const struct kernel_block *b, uint32_t i,
            exec_fail(x, RULE_C18, va, "the frame written through its mapping", "frame %u is unchanged", pfn);
 }
 
-/* Where a mapping of this frame may be (B8, B118). */
+/* Where a mapping of this frame may be (B8). */
 static bool judge_address(struct exec *x, uint32_t pfn, const unsigned char *va)
 {
     const struct kernel_model *k = x->kernel;

@@ -467,6 +467,8 @@ static void vfree_migrating(void *heap, const void *p)
 
 static void patch_migrating(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_migrating; }
 
+static void patch_physical(struct alloc_ops *ops) { ops->contract.promises |= PROMISE_PHYSICAL; }
+
 const struct canary broken_vmalloc[] = {
     {"deferred_never", "B49", "deferred frees are never carried out", &alloc_vmalloc, patch_never},
     {"deferred_twice", "B49", "a frame of a deferred area is given back twice", &alloc_vmalloc, patch_deferred_twice},
@@ -501,6 +503,8 @@ const struct canary broken_vmalloc[] = {
      patch_kv_zero},
     {"vmalloc_seldom", "B127", "areas of two pages are refused", &alloc_vmalloc, patch_seldom},
     {"kvmalloc_seldom", "B128", "a kvmalloc of two pages is refused", &alloc_vmalloc, patch_kv_seldom},
+    {"vmalloc_physical", "C2", "malloc promises consecutive frames, and maps whatever is free", &alloc_vmalloc,
+     patch_physical},
     {"vmalloc_repeated", "C3", "two pages of an area show one frame", &alloc_vmalloc, patch_repeated},
     {"vfree_migrating", "C17", "another area's frames move when one is freed", &alloc_vmalloc, patch_migrating},
     {"vmalloc_folded", "C18", "the last page of an area shows another frame than its own", &alloc_vmalloc,
