@@ -162,6 +162,7 @@ static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64
     unsigned number = (unsigned)(a % PROGRAM_CACHES);
     struct known_cache *cache = &x->kernel->caches->caches[number];
     if (b->life != LIFE_LIVE || !cache->handle || cache->zombie || !b->va || b->origin == ORIGIN_ZERO_SIZE) return true;
+    if (b->origin == ORIGIN_ELEMENT) return true; /* what a pool hands out is like any other: it cannot be told */
     bool own = b->origin == ORIGIN_OBJECT && x->kernel->caches->caches[b->owner].handle == cache->handle;
     /* A cache that shares slabs with kmalloc cannot tell whose object it is. */
     if (!own && b->origin == ORIGIN_KMALLOC && x->kernel->ops->merges_caches) return true;
