@@ -396,6 +396,8 @@ static bool run_op(struct exec *x, uint32_t index)
     struct exec_position *at = x->options.position;
     const bool kernel = op->kind >= OP_KERNEL_FIRST;
     const bool literal = op->a_kind == SIZE_LITERAL && op->b_kind == SIZE_LITERAL; /* nearly always */
+    /* Not a size, and wider than one where pointers are narrow. */
+    const bool packed = op->kind == OP_CACHE_CREATE || op->kind == OP_POOL_CREATE;
     const unsigned idle = idle_state(op->kind);
     unsigned slot = op->slot;
     uint64_t a = op->a, b = op->b;
@@ -407,7 +409,7 @@ static bool run_op(struct exec *x, uint32_t index)
             x->step = at->step = i;
             x->calls = begun + i;
             uint64_t va = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
-            uint64_t vb = literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
+            uint64_t vb = packed ? b : literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
             if (!run_step(x, op, slot, va, vb)) {
                 if (kernel && x->verdict.slot == PROGRAM_SLOTS) x->verdict.slot = (uint16_t)slot;
                 return false;

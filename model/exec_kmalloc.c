@@ -102,10 +102,9 @@ static bool enter_zero_size(struct exec *x, const struct kernel_call *c, void *p
 /* A request for more than can be. */
 static bool judge_impossible(struct exec *x, struct kernel_call *c, enum rule rule, const void *p)
 {
-    if (!kernel_settle(x, c, FRAME_FREE)) return false;
     exec_checked(x, rule);
-    if (!p) return true;
-    return exec_fail(x, rule, p, "NULL: no block is that large", "a block");
+    if (p) return exec_fail(x, rule, p, "NULL: no block is that large", "a block");
+    return kernel_settle(x, c, FRAME_FREE);
 }
 
 bool kmalloc_granted(struct exec *x, struct kernel_call *c, struct object_request *r, enum rule impossible, void *p)
