@@ -1,8 +1,9 @@
 /* bench_overlap.c: the cost of knowing who owns which byte, from sixteen live blocks to a million.
  *
- * Each pair takes a random live block out of the shadow and puts it back, with its size drawn anew. Granules are
- * 16 bytes; blocks are up to 64 or up to 512 bytes, so a million of them span 64 or 512 MB of addresses, none of which is
- * touched, and their bitmap is half or four megabytes.
+ * Each pair takes a random live block out of the shadow and puts it back. Granules are 16 bytes; blocks are up to 64 or up
+ * to 512 bytes, so a million of them span 64 or 512 MB of addresses, none of which is touched, and their bitmap is half or
+ * four megabytes. Which block is next, and how long it is, is computed and not looked up: tables of a million places would
+ * take the cache that the bitmap is measured in.
  * The yardstick beside it sets and clears one bit at the same places of a flat bitmap: what the memory itself costs.
  */
 #include "bench.h"
@@ -17,29 +18,32 @@
 #define PAIRS (1u << 20)
 #define LIVE_MAX 1000000u
 
-static uint32_t slots[PAIRS];
-static uint16_t sizes[PAIRS], held[LIVE_MAX];
+/* The i-th of the blocks to be taken, and the bytes of a block: both as good as random. */
+static inline uint32_t slot_of(unsigned i, unsigned live)
+{
+    return (uint32_t)((uint64_t)(uint32_t)(i * UINT32_C(0x9E3779B1) ^ i >> 7) * live >> 32);
+}
+static inline size_t size_of(uint32_t slot, unsigned pitch) { return 1 + (slot * UINT32_C(0x85EBCA6B) >> 16) % pitch; }
 
-static double shadow_pairs(struct shadow *s, uintptr_t base, unsigned pitch)
+static double shadow_pairs(struct shadow *s, uintptr_t base, unsigned live, unsigned pitch)
 {
     unsigned overlaps = 0;
     double start = bench_seconds();
     for (unsigned i = 0; i < PAIRS; i++) {
-        uint32_t slot = slots[i];
+        uint32_t slot = slot_of(i, live);
         uintptr_t at = base + (uintptr_t)slot * pitch;
-        shadow_remove(s, at, held[slot]);
-        overlaps += !shadow_insert(s, at, held[slot] = sizes[i]);
+        shadow_remove(s, at, size_of(slot, pitch));
+        overlaps += !shadow_insert(s, at, size_of(slot, pitch));
     }
     if (overlaps) abort();
     return (bench_seconds() - start) / PAIRS * 1e9;
 }
 
-static double bit_pairs(volatile uint64_t *bits, unsigned pitch)
+static double bit_pairs(volatile uint64_t *bits, unsigned live, unsigned pitch)
 {
     double start = bench_seconds();
     for (unsigned i = 0; i < PAIRS; i++) {
-        size_t bit = (size_t)slots[i] * (pitch / 16);
-        held[slots[i]] = sizes[i];
+        size_t bit = (size_t)slot_of(i, live) * (pitch / 16);
         bits[bit / 64] &= ~(UINT64_C(1) << bit % 64);
         bits[bit / 64] |= UINT64_C(1) << bit % 64;
     }
@@ -49,22 +53,13 @@ static double bit_pairs(volatile uint64_t *bits, unsigned pitch)
 static void measure(uintptr_t base, uint64_t *bits, unsigned live, unsigned pitch)
 {
     struct shadow s;
-    uint64_t state = live;
     double pairs[BENCH_REPEATS], touches[BENCH_REPEATS];
     char what[80];
     if (!shadow_open(&s, 16)) abort();
-    for (unsigned i = 0; i < live; i++) {
-        held[i] = (uint16_t)(1 + bench_random(&state) % pitch);
-        if (!shadow_insert(&s, base + (uintptr_t)i * pitch, held[i])) abort();
-    }
-    for (unsigned i = 0; i < PAIRS; i++) {
-        slots[i] = (uint32_t)(bench_random(&state) % live);
-        sizes[i] = (uint16_t)(1 + bench_random(&state) % pitch);
-    }
-    for (unsigned i = 0; i < BENCH_REPEATS; i++) {
-        pairs[i] = shadow_pairs(&s, base, pitch);
-    }
-    for (unsigned i = 0; i < BENCH_REPEATS; i++) touches[i] = bit_pairs(bits, pitch);
+    for (unsigned i = 0; i < live; i++)
+        if (!shadow_insert(&s, base + (uintptr_t)i * pitch, size_of(i, pitch))) abort();
+    for (unsigned i = 0; i < BENCH_REPEATS; i++) pairs[i] = shadow_pairs(&s, base, live, pitch);
+    for (unsigned i = 0; i < BENCH_REPEATS; i++) touches[i] = bit_pairs(bits, live, pitch);
     shadow_close(&s);
     snprintf(what, sizeof what, "overlap, among %7u blocks of up to %3u bytes: a pair", live, pitch);
     bench_row(what, bench_median(pairs, BENCH_REPEATS), "ns", BENCH_AT_MOST, 15);

@@ -22,8 +22,6 @@ struct shadow_chunk {
 
 struct shadow {
     unsigned granule_log2;
-    uintptr_t last_id;
-    uint64_t *last_bits;
     struct shadow_chunk *table; /* open addressing */
     uint32_t *used;             /* the table's places in use, in the order of their bitmaps */
     unsigned char *arena;       /* bitmaps, handed out in order */
