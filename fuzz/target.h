@@ -42,6 +42,11 @@ struct target {
 int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error,
                    size_t size);
 
+/* Does `spec` stand for an allocator where files are allowed too? A built-in's name does, and so does what is spelt like a
+ * library or is one by its first bytes; a folder, any other file, and what is spelt like a path or a program's file do not.
+ * A name that is nothing of these is taken for an allocator's, so that target_resolve says what is like it. */
+bool target_is_allocator(const char *spec);
+
 /* Narrows what programs are made for it. 0; or -1 with `error` if it runs on no machine, or promises to report no contract
  * error. */
 int target_narrow(struct target *t, enum target_mode mode, unsigned machine, char *error, size_t size);
