@@ -42,19 +42,27 @@ static void common_target(struct diff *d)
     all->contract.backing = machine ? BACKING_MACHINE : host ? BACKING_HOST : d->targets[0].contract.backing;
 }
 
-/* The last part of a name; the second of that label and further ones are numbered. */
+/* What people call it: of a library's path the last part, without "lib" and ".so". */
+static void short_name(char *out, size_t size, const struct target *t)
+{
+    const char *base = t->kind == TARGET_BUILTIN ? NULL : strrchr(t->name, '/');
+    base = base ? base + 1 : t->name;
+    if (t->kind != TARGET_BUILTIN && strncmp(base, "lib", 3) == 0 && base[3] != '.') base += 3;
+    const char *end = t->kind == TARGET_BUILTIN ? NULL : strstr(base, ".so");
+    snprintf(out, size, "%.*s", end > base ? (int)(end - base) : 64, base);
+}
+
+/* Short names; the second of a name and further ones are numbered. */
 static void make_label(struct diff *d, unsigned i)
 {
-    const char *name = d->targets[i].name, *base = strrchr(name, '/');
-    bool library = d->targets[i].kind != TARGET_BUILTIN;
+    char name[65], other[65];
     unsigned before = 1;
+    short_name(name, sizeof name, &d->targets[i]);
     for (unsigned j = 0; j < i; j++) {
-        const char *other = d->targets[j].name, *other_base = strrchr(other, '/');
-        bool other_library = d->targets[j].kind != TARGET_BUILTIN;
-        before += strcmp(library && base ? base : name, other_library && other_base ? other_base : other) == 0;
+        short_name(other, sizeof other, &d->targets[j]);
+        before += strcmp(name, other) == 0;
     }
-    snprintf(d->labels[i], sizeof d->labels[i], before > 1 ? "%.64s (%u)" : "%.64s", library && base ? base + 1 : name,
-             before);
+    snprintf(d->labels[i], sizeof d->labels[i], before > 1 ? "%s (%u)" : "%s", name, before);
 }
 
 static bool same_allocator(const struct target *a, const struct target *b)
@@ -173,7 +181,7 @@ static int crew_wait(struct crew *w, const struct diff *d, bool *waiting, char *
     return 0;
 }
 
-static bool compare(struct diff *d, const struct child *children, unsigned program, struct disagreement *found)
+static unsigned compare(struct diff *d, const struct child *children, unsigned program, struct disagreement *found)
 {
     struct observed_run runs[PARTIES_MAX];
     static const struct observed nothing = {.verdict = VERDICT_ERROR};
@@ -183,17 +191,18 @@ static bool compare(struct diff *d, const struct child *children, unsigned progr
         runs[i].program = noted ? &log->program[program] : &nothing;
         runs[i].calls = log->calls + (noted ? log->program[program].first : 0);
     }
-    return difference_add(&d->difference, runs, found);
+    return difference_add(&d->difference, runs, found, DISAGREEMENTS_MAX);
 }
 
 static void crew_compare(struct crew *w, struct diff *d)
 {
     for (unsigned program = 0; program < w->count; program++) {
-        struct disagreement found;
+        struct disagreement found[DISAGREEMENTS_MAX];
         for (unsigned i = 0; i < d->count; i++)
             if (w->failures[i][program].verdict.kind == VERDICT_FAIL)
                 d->broke(d->context, i, w->first + program, &w->failures[i][program]);
-        if (!compare(d, w->children, program, &found)) d->disagreed(d->context, w->first + program, &found);
+        unsigned count = compare(d, w->children, program, found);
+        for (unsigned i = 0; i < count; i++) d->disagreed(d->context, w->first + program, &found[i]);
     }
 }
 
@@ -263,8 +272,8 @@ void diff_bench_close(struct diff_bench *b)
     }
 }
 
-bool diff_program(struct diff_bench *b, const struct program *p, struct child_result *results,
-                  struct disagreement *found)
+unsigned diff_program(struct diff_bench *b, const struct program *p, struct child_result *results,
+                      struct disagreement *found)
 {
     for (unsigned i = 0; i < b->diff->count; i++) child_replay(&b->children[i], p, &results[i]);
     return compare(b->diff, b->children, 0, found);

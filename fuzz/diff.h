@@ -56,10 +56,12 @@ int diff_bench_open(struct diff_bench *b, struct diff *d, char *error, size_t si
 /* Adds their counters to the diff's. */
 void diff_bench_close(struct diff_bench *b);
 
+#define DISAGREEMENTS_MAX 16u /* of one program */
+
 /* Runs p on every allocator as a replay does, and compares: results[i] is that of allocator i, whose trace and log are in
- * its journal. False if and only if two disagree. */
-bool diff_program(struct diff_bench *b, const struct program *p, struct child_result *results,
-                  struct disagreement *found);
+ * its journal. Gives how many disagreements there are in `found`, which has room for DISAGREEMENTS_MAX. */
+unsigned diff_program(struct diff_bench *b, const struct program *p, struct child_result *results,
+                      struct disagreement *found);
 
 /* From a program on which two disagree (f->program, parties found->one and ->other) to a finding: run again in processes of
  * its own, shrunk if `minimised`, and repeated. False with f->verdict if they could not be run. */

@@ -39,7 +39,7 @@ static bool disagree_on(struct pair *j, const struct program *p)
         const struct observation_log *log = journal_log(j->bench.children[i].journal);
         runs[i] = (struct observed_run){.program = &log->program[0], .calls = log->calls};
     }
-    if (difference_add(&j->diff.difference, runs, &found)) return false;
+    if (!difference_add(&j->diff.difference, runs, &found, 1)) return false;
     j->found = found;
     return true;
 }
@@ -90,6 +90,8 @@ bool diff_investigate(const struct diff *d, const struct disagreement *found, bo
         f->verdict = j->found.verdict;
         if (minimised) minimise(&m, &f->program, &f->verdict);
         f->minimised = minimised && !*d->interrupted;
+        fails_alike(j, &f->program, &f->verdict); /* once more here: in other processes it may not show */
+        f->trace = j->bench.children[0].journal->trace;
         repeat(j, f);
     } else {
         f->repeats = REPEATS; /* told as it is: found once, and not again */

@@ -86,7 +86,7 @@ static bool resize_of(const struct diff *d, unsigned i, unsigned part, uint64_t 
 
 static bool zero_of(const struct diff *d, unsigned i, unsigned class, uint64_t *v)
 {
-    *v = d->difference.choices[i].zero_blocks[class];
+    *v = d->difference.choices[i].zero_blocks[class] > 0; /* now and then a full heap refuses them too */
     return d->difference.zero[class];
 }
 
@@ -111,12 +111,12 @@ static bool errno_of(const struct diff *d, unsigned i, unsigned part, uint64_t *
     return c->refusals;
 }
 
-static bool footprint_of(const struct diff *d, unsigned i, unsigned part, uint64_t *v)
+/* Like against like: what a host gave is measured otherwise than what was lent. */
+static bool footprint_of(const struct diff *d, unsigned i, unsigned hosted, uint64_t *v)
 {
     const struct choices *c = &d->difference.choices[i];
-    (void)part;
     *v = share_of(c->taken, c->live);
-    return c->taken && c->live;
+    return is_hosted(d, i) == (hosted != 0) && c->taken && c->live;
 }
 
 static bool lacking_of(const struct diff *d, unsigned i, unsigned kind, uint64_t *v)
@@ -133,7 +133,7 @@ static const struct {
     [DIFFERENCE_MEMORY] = {refused_of, 2},               [DIFFERENCE_RESIZE] = {resize_of, 2},
     [DIFFERENCE_ZERO_SIZE] = {zero_of, ZERO_CLASSES},    [DIFFERENCE_ALIGNMENT] = {align_of, ALIGN_CLASSES},
     [DIFFERENCE_HUGE] = {huge_of, 1},                    [DIFFERENCE_ERRNO] = {errno_of, 1},
-    [DIFFERENCE_FOOTPRINT] = {footprint_of, 1},
+    [DIFFERENCE_FOOTPRINT] = {footprint_of, 2},
 };
 
 /* The allocators with the least and the most of it; how many have any is known. */
@@ -193,16 +193,32 @@ static unsigned list_those(FILE *out, const struct diff *d, enum difference_kind
     return count;
 }
 
+/* Bit i: allocator i lacks it. */
+static uint32_t lackers(const struct diff *d, unsigned kind)
+{
+    uint32_t set = 0;
+    for (unsigned i = 0; i < d->count; i++)
+        if (difference_lacks(d, i, (enum op_kind)kind)) set |= UINT32_C(1) << i;
+    return set;
+}
+
+/* Operations that the same ones lack are told together. */
 static void tell_offered(FILE *out, const struct diff *d)
 {
     const char *separator = "Not offered: ";
     for (unsigned kind = 0; kind < OP_KINDS; kind++) {
-        if (!list_those(NULL, d, DIFFERENCE_OFFERED, kind, 1)) continue;
-        fprintf(out, "%s%s by ", separator, op_name((enum op_kind)kind));
+        uint32_t set = lackers(d, kind);
+        bool told = !set;
+        for (unsigned before = 0; before < kind; before++) told |= lackers(d, before) == set;
+        if (told) continue;
+        fputs(separator, out);
+        for (unsigned other = kind; other < OP_KINDS; other++)
+            if (lackers(d, other) == set) fprintf(out, "%s%s", other > kind ? ", " : "", op_name((enum op_kind)other));
+        fputs(" by ", out);
         list_those(out, d, DIFFERENCE_OFFERED, kind, 1);
         separator = "; ";
     }
-    fputs(". It was skipped there.", out);
+    fputs(". Skipped there.", out);
 }
 
 static void tell_usable(FILE *out, const struct diff *d)
@@ -212,7 +228,7 @@ static void tell_usable(FILE *out, const struct diff *d)
     unsigned least = d->count, most = d->count;
     for (unsigned class = 0; class < USABLE_ABOVE; class++) asked += d->difference.asked[class];
     for (unsigned i = 0; i < d->count; i++) {
-        for (unsigned class = 0; class < USABLE_ABOVE; class++) {
+        for (unsigned class = 0; class < USABLE_ABOVE; class++) { /* up to 32 KiB */
             if (usable_of(d, i, class, &v)) usable[i] += v;
         }
         if (!usable[i]) continue;
@@ -220,12 +236,11 @@ static void tell_usable(FILE *out, const struct diff *d)
         if (most == d->count || usable[i] > usable[most]) most = i;
     }
     if (least == d->count || usable[least] == usable[most]) {
-        fputs("Usable size: they differ in large blocks only.", out);
+        fputs("Usable size: they differ in large and in aligned blocks only.", out);
     } else {
         fprintf(out,
-                "Usable size: of requests up to 32 KiB %s makes the largest blocks, %.1f %% more than was asked for in "
-                "all, and %s the smallest, %.1f %%. What is more is memory that the program has no use for, unless it "
-                "asks.",
+                "Usable size: for requests up to 32 KiB %s makes the largest blocks, in all %.1f %% more than was asked "
+                "for, and %s the smallest, %.1f %%. What is more is lost to a program that does not ask for its size.",
                 d->labels[most], (double)excess_of(usable[most], asked) / 100, d->labels[least],
                 (double)excess_of(usable[least], asked) / 100);
     }
@@ -264,36 +279,36 @@ static void tell_memory(FILE *out, const struct diff *d)
     fputs(".", out);
 }
 
+static void tell_share(FILE *out, const struct diff *d, const char *does, struct range r, uint64_t whole)
+{
+    if (r.known < 2) return;
+    if (r.low == r.high) fprintf(out, "all %s %.1f %% in place; ", does, (double)share_of(r.low, whole) / 100);
+    else
+        fprintf(out, "%s %ss %.1f %% in place, %s %.1f %%; ", d->labels[r.most], does,
+                (double)share_of(r.high, whole) / 100, d->labels[r.least], (double)share_of(r.low, whole) / 100);
+}
+
 static void tell_resize(FILE *out, const struct diff *d)
 {
-    struct range grow = range_of(d, DIFFERENCE_RESIZE, 0), shrink = range_of(d, DIFFERENCE_RESIZE, 1);
-    fputs("Resizing: ", out);
-    if (grow.known > 1)
-        fprintf(out, "%s grows %.1f %% of the blocks in place, %s %.1f %%; ", d->labels[grow.most],
-                (double)share_of(grow.high, d->difference.grown) / 100, d->labels[grow.least],
-                (double)share_of(grow.low, d->difference.grown) / 100);
-    if (shrink.known > 1)
-        fprintf(out, "%s shrinks %.1f %% in place, %s %.1f %%; ", d->labels[shrink.most],
-                (double)share_of(shrink.high, d->difference.shrunk) / 100, d->labels[shrink.least],
-                (double)share_of(shrink.low, d->difference.shrunk) / 100);
-    fputs("all others move, and are copied.", out);
+    fputs("Resizing: of blocks that realloc makes larger or smaller, ", out);
+    tell_share(out, d, "grow", range_of(d, DIFFERENCE_RESIZE, 0), d->difference.grown);
+    tell_share(out, d, "shrink", range_of(d, DIFFERENCE_RESIZE, 1), d->difference.shrunk);
+    fputs("the others move, and are copied.", out);
 }
 
 static void tell_zero_size(FILE *out, const struct diff *d)
 {
-    static const char *const asked[] = {"malloc(0)", "An aligned request of 0 bytes"};
-    const char *separator = "";
+    static const char *const asked[] = {"Zero size: malloc(0) gives", "An aligned request of 0 bytes gives"};
     for (unsigned class = 0; class < ZERO_CLASSES; class++) {
         struct range r = range_of(d, DIFFERENCE_ZERO_SIZE, class);
         if (r.known < 2 || r.low == r.high) continue;
-        fprintf(out, "%s%s: always a block from ", separator, asked[class]);
-        if (!list_those(out, d, DIFFERENCE_ZERO_SIZE, class, d->difference.zero[class])) fputs("none", out);
-        fputs(", never from ", out);
-        if (!list_those(out, d, DIFFERENCE_ZERO_SIZE, class, 0)) fputs("any", out);
-        fputs(".", out);
-        separator = " ";
+        fprintf(out, "%s a block of its own with ", asked[class]);
+        list_those(out, d, DIFFERENCE_ZERO_SIZE, class, 1);
+        fputs(", NULL with ", out);
+        list_those(out, d, DIFFERENCE_ZERO_SIZE, class, 0);
+        fputs(". ", out);
     }
-    fputs(" A program must not take NULL for a failure there.", out);
+    fputs("A program that takes NULL for a failure there works with the first only.", out);
 }
 
 static void tell_alignment(FILE *out, const struct diff *d)
@@ -340,19 +355,19 @@ static void tell_errno(FILE *out, const struct diff *d)
 
 static void tell_footprint(FILE *out, const struct diff *d)
 {
-    struct range r = range_of(d, DIFFERENCE_FOOTPRINT, 0);
-    bool lent = false, hosted = false;
-    for (unsigned i = 0; i < d->count; i++) {
-        hosted |= is_hosted(d, i);
-        lent |= !is_hosted(d, i);
+    static const char *const what[] = {"of the memory lent %s takes %.2f bytes for each byte asked for and alive, averaged "
+                                       "over programs at their most, %s %.2f",
+                                       "of the host's memory the process of %s keeps %.2f bytes resident for each byte "
+                                       "alive, at the most of all programs, that of %s %.2f"};
+    const char *separator = "Footprint: ";
+    for (unsigned hosted = 0; hosted < 2; hosted++) {
+        struct range r = range_of(d, DIFFERENCE_FOOTPRINT, hosted);
+        if (r.known < 2 || r.low == r.high) continue;
+        fputs(separator, out);
+        fprintf(out, what[hosted], d->labels[r.least], (double)r.low / 10000, d->labels[r.most], (double)r.high / 10000);
+        separator = "; ";
     }
-    fprintf(out, "Footprint: for each byte asked for and alive, %s takes %.2f at its most, %s %.2f.", d->labels[r.least],
-            (double)r.low / 10000, d->labels[r.most], (double)r.high / 10000);
-    if (lent && hosted)
-        fputs(" These are bytes of the memory lent, averaged over programs, and for a heap of the host the resident "
-              "memory of its process against the most that was alive: hold only like against like.",
-              out);
-    else if (hosted) fputs(" It is the resident memory of the process against the most that was alive in a program.", out);
+    putc('.', out);
 }
 
 void difference_tell(FILE *out, const struct diff *d, enum difference_kind kind)

@@ -86,10 +86,8 @@ static bool resize_cell(const struct table *t, unsigned i, unsigned shrinks, cha
 static bool zero_cell(const struct table *t, unsigned i, unsigned class, char *text, size_t size)
 {
     uint64_t asked = t->diff->difference.zero[class], blocks = choices(t, i)->zero_blocks[class];
-    if (!asked) return false;
-    if (blocks == 0 || blocks == asked) snprintf(text, size, "%s", blocks ? "a block" : "NULL");
-    else snprintf(text, size, "%.1f %% blocks", (double)share_of(blocks, asked) / 100);
-    return true;
+    if (asked) snprintf(text, size, "%s", blocks ? "a block" : "NULL"); /* now and then a full heap refuses them too */
+    return asked;
 }
 
 static bool align_cell(const struct table *t, unsigned i, unsigned class, char *text, size_t size)
@@ -137,6 +135,7 @@ static void print_table(struct table *t)
     print_row(t, "  ... to 1 KiB", usable_cell, USABLE_1K);
     print_row(t, "  ... to 32 KiB", usable_cell, USABLE_32K);
     print_row(t, "  ... larger", usable_cell, USABLE_ABOVE);
+    print_row(t, "  ... with an alignment", usable_cell, USABLE_ALIGNED);
     print_row(t, "refused, though another grants it", refused_cell, 0);
     print_row(t, "how full the heap is at its first refusal", full_cell, 0);
     print_row(t, "resized in place, growing", resize_cell, 0);
@@ -203,6 +202,7 @@ void report_text_end_diff(FILE *out, const struct diff_summary *s, bool quiet)
     struct table table = {.out = out, .diff = d, .summary = s};
 
     if (!quiet) {
+        if (s->findings) putc('\n', out);
         print_names(out, d);
         print_table(&table);
         putc('\n', out);

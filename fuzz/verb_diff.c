@@ -128,13 +128,26 @@ static int run_generated(struct side_by_side *s)
     return failed ? STATUS_NOT_JUDGED : STATUS_HELD;
 }
 
+/* What the program in s->finding showed on an allocator, or on it and another. */
+static void tell_file(struct side_by_side *s, unsigned party, const struct child_result *r, const struct target *other)
+{
+    struct finding *f = s->finding;
+    f->target = &s->diff.targets[party];
+    f->other = other;
+    f->verdict = r->verdict;
+    f->signal_number = r->signal_number;
+    f->exit_status = r->exit_status;
+    f->trace = s->bench.children[party].journal->trace;
+    tell(s, false);
+}
+
 static void run_file(void *context, const char *path)
 {
     struct side_by_side *s = context;
     struct finding *f = s->finding;
     struct diff *d = &s->diff;
     struct child_result results[PARTIES_MAX];
-    struct disagreement found;
+    struct disagreement found[DISAGREEMENTS_MAX];
     char error[4400];
     memset(f, 0, sizeof *f);
     if (store_program(path, &f->program, error, sizeof error)) {
@@ -146,27 +159,19 @@ static void run_file(void *context, const char *path)
     f->minimised = true;
     f->repeats = f->repeated = 1;
     snprintf(f->path, sizeof f->path, "%s", path);
-    bool agreed = diff_program(&s->bench, &f->program, results, &found);
+    unsigned disagreements = diff_program(&s->bench, &f->program, results, found);
     for (unsigned i = 0; i < d->count; i++) {
         if (results[i].verdict.kind == VERDICT_ERROR)
             s->status = complain("%s on %s: %s", path, d->labels[i], results[i].verdict.seen);
         if (results[i].verdict.kind != VERDICT_FAIL) continue;
-        f->target = &d->targets[i];
-        f->verdict = results[i].verdict;
-        f->signal_number = results[i].signal_number;
-        f->exit_status = results[i].exit_status;
-        f->trace = s->bench.children[i].journal->trace;
-        s->broken[i][f->verdict.rule] = true;
-        tell(s, false);
+        s->broken[i][results[i].verdict.rule] = true;
+        tell_file(s, i, &results[i], NULL);
     }
-    if (agreed) return;
-    f->target = &d->targets[found.one];
-    f->other = &d->targets[found.other];
-    f->verdict = found.verdict;
-    f->signal_number = f->exit_status = 0;
-    f->trace = s->bench.children[found.one].journal->trace;
-    s->broken[found.one][RULE_DIFFER] = s->broken[found.other][RULE_DIFFER] = true;
-    tell(s, false);
+    for (unsigned i = 0; i < disagreements; i++) {
+        const struct child_result result = {.verdict = found[i].verdict};
+        s->broken[found[i].one][RULE_DIFFER] = s->broken[found[i].other][RULE_DIFFER] = true;
+        tell_file(s, found[i].one, &result, &d->targets[found[i].other]);
+    }
 }
 
 static int run_files(struct side_by_side *s, const char *const *files, unsigned count)

@@ -34,6 +34,8 @@ struct walk {
     uint32_t next[PARTIES_MAX];
     uint32_t in_step[PARTIES_MAX]; /* bit j > i of word i: i and j have answered alike so far, */
     uint32_t twins[PARTIES_MAX];   /* and are the same allocator, which has to */
+    struct disagreement *found;
+    unsigned found_count, room;
 };
 
 static bool is_offered(const struct party *p, unsigned kind) { return p->offered[kind / 32] >> kind % 32 & 1; }
@@ -174,20 +176,25 @@ static bool judge_pair(struct walk *w, unsigned i, unsigned j, struct disagreeme
     return true;
 }
 
-static bool judge(struct walk *w, struct disagreement *found)
+/* All pairs at this step. One that disagrees is told once: it is out of step from then on. */
+static void judge(struct walk *w)
 {
     for (unsigned i = 0; i < w->d->count; i++)
         for (uint32_t pairs = w->in_step[i]; pairs; pairs &= pairs - 1) {
             unsigned j = (unsigned)__builtin_ctz(pairs);
-            if ((w->now[i] || w->now[j]) && !judge_pair(w, i, j, found)) return false;
+            struct disagreement found;
+            if ((!w->now[i] && !w->now[j]) || judge_pair(w, i, j, &found)) continue;
+            w->in_step[i] &= ~(UINT32_C(1) << j);
+            if (w->found_count < w->room) w->found[w->found_count++] = found;
         }
-    return true;
 }
 
 /* ---- What they chose --------------------------------------------------------------------------------------------------- */
 
-static enum usable_class usable_class(uint64_t bytes)
+static enum usable_class usable_class(const struct observation *o)
 {
+    uint64_t bytes = o->size;
+    if (o->size2) return USABLE_ALIGNED;
     return bytes <= 64 ? USABLE_64 : bytes <= 1024 ? USABLE_1K : bytes <= EXAMPLE_MAX ? USABLE_32K : USABLE_ABOVE;
 }
 
@@ -196,11 +203,11 @@ static bool aligned_kind(unsigned kind)
     return kind == OP_ALIGNED_ALLOC || kind == OP_POSIX_MEMALIGN || kind == OP_MEMALIGN;
 }
 
-/* All granted it. */
+/* All granted it, and it is new: a block that was made smaller in place tells of its past. */
 static void add_usable(const struct walk *w, const struct observation *o)
 {
     struct difference *d = w->d;
-    enum usable_class class = usable_class(o->size);
+    enum usable_class class = usable_class(o);
     uint64_t least = UINT64_MAX, most = 0, so_far_least = UINT64_MAX, so_far = 0;
     d->asked[class] += o->size;
     for (unsigned i = 0; i < d->count; i++) {
@@ -212,7 +219,7 @@ static void add_usable(const struct walk *w, const struct observation *o)
         if (before < so_far_least) so_far_least = before;
         if (before > so_far) so_far = before;
     }
-    if (o->size > EXAMPLE_MAX || most <= least || (d->usable.bytes && most - least <= so_far - so_far_least)) return;
+    if (o->size > EXAMPLE_MAX || o->size2 || most <= least || (d->usable.bytes && most - least <= so_far - so_far_least)) return;
     d->usable = (struct example){.kind = (enum op_kind)o->kind, .bytes = o->size};
     for (unsigned i = 0; i < d->count; i++)
         d->usable.usable[i] = is_offered(&d->party[i], OP_USABLE_SIZE) ? w->now[i]->usable : 0;
@@ -246,7 +253,7 @@ static void add_refusal(const struct walk *w, const struct observation *o, unsig
     for (unsigned i = 0; i < w->d->count; i++) {
         struct choices *c = &w->d->choices[i];
         if (w->now[i]->result != RESULT_NULL) continue;
-        bool tells = o->kind <= OP_FREE_NULL && o->kind != OP_POSIX_MEMALIGN;
+        bool tells = o->kind <= OP_FREE_NULL && o->kind != OP_POSIX_MEMALIGN; /* whose errno is none */
         c->refusals += tells;
         c->refusals_enomem += tells && w->now[i]->detail == ENOMEM;
         if (!granted || o->size >= HUGE_REQUEST) continue;
@@ -293,6 +300,9 @@ static void add_call(const struct walk *w)
         add_zero(w, o);
         return;
     }
+    const bool aligned = aligned_kind(o->kind) || o->kind == OP_VMALLOC_GFP;
+    if (aligned && o->size2 & (o->size2 - 1)) return; /* an alignment that is none is no want of memory */
+    if (aligned && o->size2 > ALIGN_COMPARED_MAX) return; /* what these cost is the alignment's affair */
     if (o->size >= HUGE_REQUEST) add_huge(w, o);
     else d->requests++;
     if (granted < d->count) {
@@ -300,7 +310,7 @@ static void add_call(const struct walk *w)
         return;
     }
     if (o->size >= HUGE_REQUEST) return;
-    add_usable(w, o);
+    if (aligned || !o->size2) add_usable(w, o);
     if (o->kind < OP_KERNEL_FIRST && !aligned_kind(o->kind)) add_alignment(w, o);
     add_resize(w, o);
 }
@@ -327,7 +337,7 @@ static void add_program(struct difference *d, const struct observed_run *runs)
             c->full++;
             c->full_permille += p->live_refused * 1000 / p->heap_bytes;
         }
-        if (p->heap_bytes) {
+        if (p->heap_bytes) { /* of a host heap the most of all programs counts: it lives on */
             c->taken += p->taken;
             c->live += p->live;
             continue;
@@ -337,20 +347,22 @@ static void add_program(struct difference *d, const struct observed_run *runs)
     }
 }
 
-bool difference_add(struct difference *d, const struct observed_run *runs, struct disagreement *found)
+unsigned difference_add(struct difference *d, const struct observed_run *runs, struct disagreement *found,
+                        unsigned room)
 {
     struct walk w;
-    bool agreed = true;
     for (unsigned i = 0; i < d->count; i++)
         if (runs[i].program->verdict != VERDICT_PASS) {
             d->left_out++;
-            return true;
+            return 0;
         }
     add_program(d, runs);
     walk_begin(&w, d, runs);
+    w.found = found;
+    w.room = room;
     while (walk_on(&w)) {
-        if (agreed && !judge(&w, found)) agreed = false;
+        judge(&w);
         if (asked_alike(&w)) add_call(&w);
     }
-    return agreed;
+    return w.found_count;
 }

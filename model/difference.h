@@ -30,8 +30,8 @@ struct party {
     unsigned same;           /* the first party that is the same allocator with the same contract: its own number if none */
 };
 
-/* Classes of requests, by bytes. */
-enum usable_class { USABLE_64, USABLE_1K, USABLE_32K, USABLE_ABOVE, USABLE_CLASSES };
+/* Classes of new blocks, by the bytes asked for; and those for which an alignment of up to a page was asked as well. */
+enum usable_class { USABLE_64, USABLE_1K, USABLE_32K, USABLE_ABOVE, USABLE_ALIGNED, USABLE_CLASSES };
 enum align_class { ALIGN_TO_8, ALIGN_TO_15, ALIGN_FROM_16, ALIGN_CLASSES };
 enum zero_class { ZERO_MALLOC, ZERO_ALIGNED, ZERO_CLASSES }; /* malloc and its like; with an alignment */
 #define HUGE_REQUEST ((uint64_t)16 << 20)                    /* from here on a request is huge */
@@ -49,7 +49,7 @@ struct choices {
     uint64_t taken, live; /* most bytes taken and most alive of each program, summed; host: of all, as `resident` */
 };
 
-struct example { /* the call up to 32 KiB on which they differ most; bytes 0: there is none; usable 0: not known */
+struct example { /* the new block up to 32 KiB on which they differ most; bytes 0: there is none; usable 0: not known */
     enum op_kind kind;
     uint64_t bytes, usable[PARTIES_MAX];
 };
@@ -80,8 +80,9 @@ struct disagreement {
 /* All sums 0; the parties are copied, what they point to outlives the comparison. count is 2 .. PARTIES_MAX. */
 void difference_begin(struct difference *d, const struct party *parties, unsigned count);
 
-/* Adds one program, runs[i] being that of party i. False if and only if two disagree on what may not differ; *found says
- * who and on what, the first in the program. Its calls count all the same. */
-bool difference_add(struct difference *d, const struct observed_run *runs, struct disagreement *found);
+/* Adds one program, runs[i] being that of party i. Gives the number of pairs that disagree on what may not differ, each told
+ * once in *found, in the order in which they fell out, at most `room` of them. The program's calls count all the same. */
+unsigned difference_add(struct difference *d, const struct observed_run *runs, struct disagreement *found,
+                        unsigned room);
 
 #endif

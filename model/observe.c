@@ -9,12 +9,28 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Anonymous memory of this process, without malloc, which may be the allocator under test. */
+static uint64_t anonymous_bytes(void)
+{
+    char text[128];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    char *at = text;
+    uint64_t pages[3];
+    for (unsigned i = 0; i < 3; i++) pages[i] = strtoull(at, &at, 10);
+    return (pages[1] - pages[2]) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 void observe_begin(struct observer *o)
 {
     struct observation_log *log = o->log;
     memset(o->malloc_family.base, 0, o->malloc_family.end * sizeof *o->malloc_family.base);
     memset(o->kernel_group.base, 0, o->kernel_group.end * sizeof *o->kernel_group.base);
     o->malloc_family.end = o->kernel_group.end = 0;
+    if (o->weighs && !o->empty) o->empty = anonymous_bytes();
     log->program[log->programs++] =
         (struct observed){.first = log->used, .verdict = VERDICT_ERROR, .live_refused = OFFSET_NONE};
 }
@@ -90,6 +106,7 @@ static uint8_t detail_of(const struct exec *x)
 
 static uint64_t live_bytes(const struct exec *x)
 {
+    if (x->lender.face.kind == BACKING_HOST) return x->model.written;
     return x->model.live_bytes + (x->kernel ? x->kernel->live_bytes : 0);
 }
 
@@ -161,24 +178,9 @@ void observe_call(struct observer *w, const struct exec *x, const struct op *op,
     p->count++;
 }
 
-/* Anonymous memory of this process, without malloc, which may be the allocator under test. */
-static uint64_t anonymous_bytes(void)
-{
-    char text[128];
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    char *at = text;
-    uint64_t pages[3];
-    for (unsigned i = 0; i < 3; i++) pages[i] = strtoull(at, &at, 10);
-    return (pages[1] - pages[2]) * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 void observe_round(struct observer *w, const struct exec *x)
 {
     if (!w->weighs || x->lender.face.kind != BACKING_HOST) return;
-    uint64_t all = anonymous_bytes(), ours = shadow_bytes(&x->model.shadow);
+    uint64_t all = anonymous_bytes(), ours = w->empty + shadow_bytes(&x->model.shadow);
     running(w)->resident = all > ours ? all - ours : 0;
 }

@@ -36,10 +36,11 @@ struct observed {
     bool cut;              /* the log had no room for all of them */
     uint8_t verdict;       /* enum verdict_kind; of a program that has not come to its end VERDICT_ERROR */
     uint64_t heap_bytes;   /* lent; 0 on a host heap */
-    uint64_t live;         /* bytes asked for and alive, at most */
+    uint64_t live;         /* bytes asked for and alive, at most; on a host heap, those written: huge blocks are not */
     uint64_t live_refused; /* ... when a request that fits the heap was first refused, without injection; else OFFSET_NONE */
     uint64_t taken; /* at most, of the break, the window or the machine; of a region up to its highest block; 0: host */
-    uint64_t resident; /* host heap: anonymous memory of the process at the end of the round, without the harness's shadow */
+    uint64_t resident; /* host heap: anonymous memory of the process at the end of the round beyond what it had before its
+                        * first program, without the harness's shadow */
 };
 
 #define OBSERVED_PROGRAMS 64u
@@ -53,7 +54,8 @@ struct observation_log {
 
 struct observer {
     struct observation_log *log;
-    bool weighs; /* asks the system for `resident`, which is not the same from run to run */
+    bool weighs;    /* asks the system for `resident`, which is not the same from run to run */
+    uint64_t empty; /* what it was before the first program */
     struct {
         uintptr_t base[PROGRAM_SLOTS]; /* of the block that the slot had after its last call; 0: none */
         uint64_t bytes[PROGRAM_SLOTS];
