@@ -143,7 +143,8 @@ static bool begins(const void *bytes, size_t length, const char *word)
 
 static bool is_kernel(const unsigned char *b, size_t length)
 {
-    return length >= 4 && (b[0] & ~SWARM_ILLEGAL) == (unsigned char)SWARM_KERNEL[0] && memcmp(b + 1, &SWARM_KERNEL[1], 3) == 0;
+    return length >= 4 && (b[0] & ~SWARM_ILLEGAL) == (unsigned char)SWARM_KERNEL[0] &&
+           memcmp(b + 1, &SWARM_KERNEL[1], 3) == 0;
 }
 
 static bool is_swarm(const unsigned char *b, size_t length)

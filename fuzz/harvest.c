@@ -139,7 +139,8 @@ static size_t plain_bytes(struct harvest *h, const char *path, unsigned char *ou
 }
 
 /* Under a name made of its contents; true if it was not there. */
-static bool store_bytes(struct harvest *h, const char *folder, const char *form, const unsigned char *bytes, size_t length)
+static bool store_bytes(struct harvest *h, const char *folder, const char *form, const unsigned char *bytes,
+                        size_t length)
 {
     char path[OUTSIDE_PATH_MAX + 96], name[64];
     snprintf(name, sizeof name, form, digest(bytes, length));

@@ -26,10 +26,10 @@ struct harvest {
     struct child child;
     struct known known;
     struct finding *finding;
-    uint32_t found;   /* findings */
+    uint32_t found;    /* findings */
     uint32_t vanished; /* inputs that ended a run and break no rule by themselves */
-    bool hasty;       /* takes only what has been written completely by now, and leaves the rest for later */
-    char error[4500]; /* the last thing that went wrong, or empty */
+    bool hasty;        /* takes only what has been written completely by now, and leaves the rest for later */
+    char error[4500];  /* the last thing that went wrong, or empty */
 };
 
 /* The first eight members are the caller's. 0, or -1 with h->error. */

@@ -54,19 +54,20 @@ struct outside_words {
 void outside_word(struct outside_words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 struct outside_engine {
-    const char *name;          /* as --engine names it */
-    const char *preset;        /* of the source tree; it builds in build/<preset> */
-    const char *const *tools;  /* programs that it takes, NULL-terminated, ... */
-    const char *packages;      /* ... and where they are from */
-    const char *const *parts;  /* what is built beside the target, NULL-terminated */
-    const char *const *ended;  /* patterns, below work, of inputs that ended a run, NULL-terminated */
-    const char *gains;         /* likewise of inputs that reached what the seeds do not, after `settle` */
-    int death_signal;          /* sent to it when this process dies */
-    bool ends_at_finding;      /* and is to be started again */
+    const char *name;         /* as --engine names it */
+    const char *preset;       /* of the source tree; it builds in build/<preset> */
+    const char *const *tools; /* programs that it takes, NULL-terminated, ... */
+    const char *packages;     /* ... and where they are from */
+    const char *const *parts; /* what is built beside the target, NULL-terminated */
+    const char *const *ended; /* patterns, below work, of inputs that ended a run, NULL-terminated */
+    const char *gains;        /* likewise of inputs that reached what the seeds do not, after `settle` */
+    int death_signal;         /* sent to it when this process dies */
+    bool ends_at_finding;     /* and is to be started again */
     void (*name_job)(char *name, size_t size, unsigned job);
     void (*command)(const struct outside *o, const struct outside_job *job, struct outside_words *w);
     void (*environment)(const struct outside *o, const struct outside_job *job); /* in the new process; may be NULL */
-    void (*settle)(const struct outside *o, struct outside_words *w); /* a command to run before gains are looked at; or NULL */
+    void (*settle)(const struct outside *o,
+                   struct outside_words *w); /* a command to run before gains are looked at; or NULL */
     uint64_t (*coverage)(const struct outside *o, const struct outside_job *job); /* edges reached; 0: not known */
 };
 

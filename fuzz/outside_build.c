@@ -66,11 +66,8 @@ static bool has_tool(const char *name)
     return false;
 }
 
-/* Whether the allocator has a target of its own: reference ones do. Everything else is reached through `any`. */
-static bool has_own_target(const struct target *t)
-{
-    return t->kind == TARGET_BUILTIN && !strchr(t->name, '/') && t->contract.backing != BACKING_HOST;
-}
+/* Whether the allocator has a target of its own: reference ones do. Canaries and libraries are reached through `any`. */
+static bool has_own_target(const struct target *t) { return t->kind == TARGET_BUILTIN && !strchr(t->name, '/'); }
 
 /* Two builds in one folder would disturb each other. */
 static int lock_build(const struct outside *o)
@@ -125,8 +122,8 @@ int outside_build(struct outside *o, const volatile bool *interrupted, char *err
     }
     for (const char *const *tool = e->tools; *tool; tool++) {
         if (has_tool(*tool)) continue;
-        snprintf(error, size, "--engine %s needs %s, which is not installed: %s; --engine builtin does without", e->name,
-                 *tool, e->packages);
+        snprintf(error, size, "--engine %s needs %s, which is not installed: %s; --engine builtin does without",
+                 e->name, *tool, e->packages);
         return -1;
     }
     const int length = snprintf(o->program, sizeof o->program, "%s/build/%s/engines/assay_fuzz_%s", o->root, e->preset,

@@ -167,9 +167,11 @@ static int run_outside(struct fuzzing *z, const struct target *t)
 {
     const struct options *o = z->o;
     struct outside *x = &z->outside;
-    if (t->preload) return complain("%s can only be preloaded, which --engine %s cannot do; use builtin", t->name, x->engine->name);
+    if (t->preload)
+        return complain("%s can only be preloaded, which --engine %s cannot do; use builtin", t->name, x->engine->name);
     if (!o->quiet && (*t->path ? !has_coverage(t->path) : t->contract.backing == BACKING_HOST))
-        fprintf(stderr, "assay: %s was not built with coverage: the engine sees only what the model sees of it\n", t->name);
+        fprintf(stderr, "assay: %s was not built with coverage: the engine sees only what the model sees of it\n",
+                t->name);
     if (z->shows_progress) fputs("building ...\r", stderr);
     if (outside_build(x, &interrupted, z->error, sizeof z->error)) return complain("%s", z->error);
     if (make_folders(o->out, z->error, sizeof z->error) ||
@@ -191,7 +193,8 @@ int verb_fuzz(const struct options *o)
     static struct fuzzing z;
     static struct target t;
     z.o = o;
-    if (target_resolve(&t, o->operands[0], o->prefix, o->profile, z.error, sizeof z.error)) return complain("%s", z.error);
+    if (target_resolve(&t, o->operands[0], o->prefix, o->profile, z.error, sizeof z.error))
+        return complain("%s", z.error);
     if (choose_folders(&z, t.name)) return complain("%s", z.error);
     if (o->engine == ENGINE_BUILTIN) {
         struct options builtin = *o;
