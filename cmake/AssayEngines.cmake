@@ -11,8 +11,10 @@ set(ASSAY_ENGINE_SANITIZE "" CACHE STRING "Sanitizers for what is under test in 
 
 set(assay_engines_folder ${PROJECT_SOURCE_DIR}/fuzz/engines)
 
-# Flags by engine: for what is under test, and for the link.
-set(engine_compile_libfuzzer -fsanitize=fuzzer-no-link)
+# Flags by engine: for what is under test, and for the link. Of libFuzzer's coverage only the counters: following compared
+# values (-fsanitize=fuzzer-no-link adds that) costs as much as the allocators themselves, and tells little of sizes that
+# the mutators move to their borders anyway.
+set(engine_compile_libfuzzer -fsanitize-coverage=inline-8bit-counters,pc-table)
 set(engine_link_libfuzzer -fsanitize=fuzzer)
 
 # AFL++ brings its coverage as a compiler of its own, which takes clang's place for what is under test and at the link.
@@ -64,8 +66,33 @@ add_library(engine STATIC ${assay_engines_folder}/engine.c)
 target_include_directories(engine PUBLIC ${assay_engines_folder})
 target_link_libraries(engine PUBLIC front)
 
+# What is under test, by group; the harness's side of the memory lent is not.
 set(folder ${PROJECT_SOURCE_DIR}/allocators)
+file(GLOB canary_sources CONFIGURE_DEPENDS ${folder}/broken/*.c)
+file(GLOB page_sources CONFIGURE_DEPENDS ${folder}/buddy*.c)
+file(GLOB object_sources CONFIGURE_DEPENDS ${folder}/slab*.c ${folder}/kmalloc*.c)
+file(GLOB area_sources CONFIGURE_DEPENDS ${folder}/vmalloc*.c)
 foreach(name freelist stack region break)
     assay_engine_subject(${name} ${folder}/${name}.c)
     assay_fuzz_target(${name} SUBJECTS ${name} DEFINE ASSAY_TARGET="${name}")
+endforeach()
+assay_engine_subject(pages ${page_sources} ${folder}/highmem.c)
+assay_engine_subject(objects ${object_sources})
+assay_engine_subject(areas ${area_sources} ${folder}/kvmalloc.c)
+assay_engine_subject(pools ${folder}/mempool.c)
+assay_engine_subject(canaries ${canary_sources})
+set(kernel pages objects areas pools)
+
+assay_fuzz_target(libc DEFINE ASSAY_TARGET="libc")
+assay_fuzz_target(buddy SUBJECTS pages DEFINE ASSAY_TARGET="buddy")
+assay_fuzz_target(slab SUBJECTS pages objects DEFINE ASSAY_TARGET="slab")
+assay_fuzz_target(kmalloc SUBJECTS pages objects DEFINE ASSAY_TARGET="kmalloc")
+assay_fuzz_target(vmalloc SUBJECTS ${kernel} DEFINE ASSAY_TARGET="vmalloc")
+# Any allocator, canaries among them, by name at run time.
+assay_fuzz_target(any SUBJECTS freelist stack region break ${kernel} canaries)
+
+# One group of the kernel's families each, on the allocator that has them all.
+foreach(group pages caches kmalloc vmalloc pools)
+    string(TOUPPER ${group} GROUP)
+    assay_fuzz_target(kernel_${group} SUBJECTS ${kernel} DEFINE ASSAY_TARGET="vmalloc" ASSAY_GROUPS=SWARM_${GROUP})
 endforeach()
