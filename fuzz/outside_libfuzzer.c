@@ -19,6 +19,7 @@ static void command(const struct outside *o, const struct outside_job *job, stru
     outside_word(w, "-len_control=0");
     outside_word(w, "-print_final_stats=1");
     outside_word(w, "-reload=1");
+    outside_word(w, "-print_funcs=0");
     outside_word(w, "%s/corpus", o->work);
     outside_word(w, "%s/seeds", o->work);
 }
@@ -28,6 +29,7 @@ static void settle(const struct outside *o, struct outside_words *w)
 {
     outside_word(w, "%s", o->program);
     outside_word(w, "-merge=1");
+    outside_word(w, "-use_counters=0"); /* how often an edge is taken is no coverage to keep */
     outside_word(w, "-artifact_prefix=%s/found/", o->work);
     outside_word(w, "%s/seeds", o->work);
     outside_word(w, "%s/corpus", o->work);

@@ -9,11 +9,8 @@
  *     assay_fuzz_X             runs standard input; under AFL++'s tools, whatever they give it
  */
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -38,20 +35,6 @@ static volatile const char *const deferred_word = "##SIG_AFL_DEFER_FORKSRV##";
 /* ---- Running --------------------------------------------------------------------------------------------------------- */
 
 static unsigned char input[INPUT_BYTES_MAX];
-static volatile bool running;
-
-/* An allocator that ends the process ends it in order, which AFL++ takes for the end of a persistent child. */
-static void at_exit(void)
-{
-    if (running) abort();
-}
-
-static void run(const unsigned char *bytes, size_t length)
-{
-    running = true;
-    LLVMFuzzerTestOneInput(bytes, length);
-    running = false;
-}
 
 static size_t read_all(int fd)
 {
@@ -71,7 +54,7 @@ static int run_files(int count, char **paths)
         }
         const size_t length = read_all(fileno(file));
         fclose(file);
-        run(input, length);
+        LLVMFuzzerTestOneInput(input, length);
     }
     return 0;
 }
@@ -79,14 +62,13 @@ static int run_files(int count, char **paths)
 int main(int argc, char **argv)
 {
     LLVMFuzzerInitialize(&argc, &argv);
-    atexit(at_exit);
     if (argc > 1) return run_files(argc - 1, argv + 1);
     if (!*persistent_word || !*deferred_word) return 2;
     __afl_manual_init();
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* of the fork server; a child in an endless loop would outlive it */
     while (__afl_persistent_loop(INPUTS_OF_A_CHILD)) {
-        if (__afl_fuzz_ptr) run(__afl_fuzz_ptr, *__afl_fuzz_len);
-        else run(input, read_all(STDIN_FILENO));
+        if (__afl_fuzz_ptr) LLVMFuzzerTestOneInput(__afl_fuzz_ptr, *__afl_fuzz_len);
+        else LLVMFuzzerTestOneInput(input, read_all(STDIN_FILENO));
     }
     return 0;
 }

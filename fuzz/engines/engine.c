@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- Opening --------------------------------------------------------------------------------------------------------- */
@@ -90,6 +91,21 @@ static void on_fault(int number, siginfo_t *info, void *context)
     raise(number);
 }
 
+/* An allocator that ends the process: a finding, where the engine would see an end in order. */
+static void on_exit_called(void)
+{
+    if (!running) return;
+    engine_exited(running);
+    abort();
+}
+
+/* In the place of the C library's, which ends the process without asking anybody. Engines end themselves with _Exit. */
+_Noreturn void _exit(int status)
+{
+    on_exit_called();
+    for (;;) syscall(SYS_exit_group, status);
+}
+
 /* At the first program: only then has the engine set up what is to follow. */
 static void watch_faults(void)
 {
@@ -97,6 +113,7 @@ static void watch_faults(void)
     const struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     if (watching) return;
     watching = true;
+    atexit(on_exit_called);
     for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &act, &before[i]);
 }
 
@@ -158,18 +175,27 @@ _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict)
     abort();
 }
 
-void engine_crashed(struct engine *e, int signal_number, const void *address)
+/* What the process does of itself falls into the operation that runs. */
+static void tell_end(struct engine *e, enum rule rule, const char *what)
 {
     const struct exec_position *at = &e->position;
-    const enum rule rule = signal_number == SIGABRT ? RULE_ABORT : RULE_CRASH;
-    const char *name = signal_name(signal_number);
     running = NULL;
-    (void)address;
     found.verdict = (struct verdict){
         .kind = VERDICT_FAIL, .rule = rule, .op = at->op, .step = at->step, .round = at->round, .slot = PROGRAM_SLOTS};
     snprintf(found.verdict.expected, sizeof found.verdict.expected, "%s", rule_info(rule)->sentence);
-    snprintf(found.verdict.seen, sizeof found.verdict.seen, "signal %d (%s) in %s", signal_number,
-             name ? name : "no name", at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init");
-    found.signal_number = signal_number;
+    snprintf(found.verdict.seen, sizeof found.verdict.seen, "%s in %s", what,
+             at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init");
     tell(e);
 }
+
+void engine_crashed(struct engine *e, int signal_number, const void *address)
+{
+    char what[64];
+    const char *name = signal_name(signal_number);
+    (void)address;
+    snprintf(what, sizeof what, "signal %d (%s)", signal_number, name ? name : "no name");
+    found.signal_number = signal_number;
+    tell_end(e, signal_number == SIGABRT ? RULE_ABORT : RULE_CRASH, what);
+}
+
+void engine_exited(struct engine *e) { tell_end(e, RULE_EXIT, "exit"); }

@@ -47,4 +47,7 @@ _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict);
 /* Stores e->program and says on standard error which rule (CRASH, ABORT) it broke: for a signal handler. */
 void engine_crashed(struct engine *e, int signal_number, const void *address);
 
+/* Likewise where the allocator ends the process (EXIT), by exit or _exit, which a program with this in it catches. */
+void engine_exited(struct engine *e);
+
 #endif
