@@ -20,6 +20,8 @@
 # under test is instrumented, assay is not. Who calls CMake with ASSAY_ENGINES=libfuzzer and CMAKE_C_COMPILER=clang (or
 # afl and afl-clang-fast) gets the same target in that very build.
 
+set(assay_build_engine ${CMAKE_CURRENT_LIST_DIR}/AssayBuildEngine.cmake)
+
 function(assay_add_allocator name)
     cmake_parse_arguments(PARSE_ARGV 1 allocator "" "CORPUS;PROGRAMS;SEED" "SOURCES;INCLUDE;LINK;CONTRACT")
     if(allocator_UNPARSED_ARGUMENTS OR allocator_KEYWORDS_MISSING_VALUES OR NOT allocator_SOURCES)
@@ -59,5 +61,32 @@ function(assay_add_allocator name)
         INCLUDE ${allocator_INCLUDE} LINK ${allocator_LINK})
 endfunction()
 
+# The fuzz target of an allocator that is linked into it, in a build for one engine; elsewhere, targets that make such
+# builds. A helper of assay_add_allocator.
 function(assay_fuzz_linked name profile)
+    cmake_parse_arguments(PARSE_ARGV 2 linked "" "" "SOURCES;INCLUDE;LINK")
+    if(ASSAY_ENGINES)
+        assay_engine_subject(${name} ${linked_SOURCES})
+        target_include_directories(under_test_${name} PRIVATE ${linked_INCLUDE})
+        target_link_libraries(under_test_${name} PRIVATE ${linked_LINK})
+        assay_fuzz_target(${name} SUBJECTS ${name}
+            DEFINE ASSAY_LINKED ASSAY_TARGET="$<TARGET_FILE:assay_${name}>" ASSAY_CONTRACT="${profile}")
+        target_link_libraries(assay_fuzz_${name} PRIVATE ${linked_LINK})
+        add_dependencies(assay_fuzz_${name} assay_${name})
+        return()
+    endif()
+    find_program(ASSAY_CC_LIBFUZZER clang)
+    find_program(ASSAY_CC_AFL NAMES afl-clang-fast afl-cc)
+    foreach(pair fuzz:libfuzzer afl:afl)
+        string(REGEX MATCH "(.*):(.*)" pair ${pair})
+        set(engine ${CMAKE_MATCH_2})
+        string(TOUPPER ${engine} upper)
+        if(ASSAY_CC_${upper})
+            add_custom_target(assay_${CMAKE_MATCH_1}_${name}
+                COMMAND ${CMAKE_COMMAND} -DENGINE=${engine} -DCC=${ASSAY_CC_${upper}} -DTARGET=assay_fuzz_${name}
+                    -DSOURCE=${CMAKE_SOURCE_DIR} -DBUILD=${CMAKE_BINARY_DIR}/engines/${engine} "-DGENERATOR=${CMAKE_GENERATOR}"
+                    -DASSAY=${assay_DIR} -DSANITIZE=${ASSAY_ENGINE_SANITIZE} -P ${assay_build_engine}
+                USES_TERMINAL VERBATIM)
+        endif()
+    endforeach()
 endfunction()

@@ -1,4 +1,5 @@
-# Targets for coverage-guided fuzzing engines: assay_fuzz_<name>.
+# Targets for coverage-guided fuzzing engines: assay_fuzz_<name>. Those of the built-in allocators are made in
+# fuzz/engines/CMakeLists.txt, those of users by assay_add_allocator, from assay's own tree and from its package alike.
 #
 # What is under test is compiled once for each engine with that engine's coverage (and, in the preset libfuzzer-asan, with
 # sanitizers); model, machine and front come from the ordinary archives, uninstrumented. The linker takes the instrumented
@@ -6,10 +7,13 @@
 #
 #   ASSAY_ENGINES           OFF, or an engine: libfuzzer
 #   ASSAY_ENGINE_SANITIZE   sanitizers for what is under test, in the words of -fsanitize=; empty: none
+#   ASSAY_ENGINES_FOLDER    where the entry points lie
 set(ASSAY_ENGINES OFF CACHE STRING "Fuzzing engine to make targets for: OFF, libfuzzer")
 set(ASSAY_ENGINE_SANITIZE "" CACHE STRING "Sanitizers for what is under test in fuzz targets: address,undefined")
 
-set(assay_engines_folder ${PROJECT_SOURCE_DIR}/fuzz/engines)
+if(NOT ASSAY_ENGINES_FOLDER)
+    set(ASSAY_ENGINES_FOLDER ${PROJECT_SOURCE_DIR}/fuzz/engines)
+endif()
 
 # Flags by engine: for what is under test, and for the link.
 set(engine_compile_libfuzzer -fsanitize=fuzzer-no-link)
@@ -18,7 +22,7 @@ set(engine_link_libfuzzer -fsanitize=fuzzer)
 # assay_engine_subject(NAME FILE…): an object library under_test_NAME, with the engine's coverage.
 function(assay_engine_subject name)
     add_library(under_test_${name} OBJECT ${ARGN})
-    target_include_directories(under_test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/allocators)
+    target_link_libraries(under_test_${name} PRIVATE assay::headers)
     target_compile_options(under_test_${name} PRIVATE ${engine_compile_${ASSAY_ENGINES}})
     if(ASSAY_ENGINE_SANITIZE)
         target_compile_options(under_test_${name} PRIVATE
@@ -33,29 +37,15 @@ function(assay_fuzz_target name)
     if(NOT fuzz_MAIN)
         set(fuzz_MAIN target_allocator.c)
     endif()
-    add_executable(assay_fuzz_${name} ${assay_engines_folder}/${fuzz_MAIN})
+    add_executable(assay_fuzz_${name} ${ASSAY_ENGINES_FOLDER}/${fuzz_MAIN})
     foreach(subject ${fuzz_SUBJECTS})
         target_sources(assay_fuzz_${name} PRIVATE $<TARGET_OBJECTS:under_test_${subject}>)
     endforeach()
     target_compile_definitions(assay_fuzz_${name} PRIVATE ${fuzz_DEFINE})
-    target_link_libraries(assay_fuzz_${name} PRIVATE engine)
+    target_link_libraries(assay_fuzz_${name} PRIVATE assay::engine)
     target_link_options(assay_fuzz_${name} PRIVATE ${engine_link_${ASSAY_ENGINES}})
     if(ASSAY_ENGINE_SANITIZE)
         target_link_options(assay_fuzz_${name} PRIVATE -fsanitize=${ASSAY_ENGINE_SANITIZE})
     endif()
-    set_target_properties(assay_fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/engines)
+    set_target_properties(assay_fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/engines)
 endfunction()
-
-if(NOT ASSAY_ENGINES)
-    return()
-endif()
-
-add_library(engine STATIC ${assay_engines_folder}/engine.c)
-target_include_directories(engine PUBLIC ${assay_engines_folder})
-target_link_libraries(engine PUBLIC front)
-
-set(folder ${PROJECT_SOURCE_DIR}/allocators)
-foreach(name freelist stack region break)
-    assay_engine_subject(${name} ${folder}/${name}.c)
-    assay_fuzz_target(${name} SUBJECTS ${name} DEFINE ASSAY_TARGET="${name}")
-endforeach()

@@ -21,17 +21,14 @@ target_include_directories(headers INTERFACE
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/assay>)
 
-install(TARGETS assay headers allocators libassay front EXPORT assay)
-if(TARGET engine)
-    install(TARGETS engine EXPORT assay)
-endif()
+install(TARGETS assay headers allocators libassay front engine EXPORT assay)
 install(TARGETS bench_pair EXPORT assay RUNTIME DESTINATION ${assay_private_dir})
 install(EXPORT assay NAMESPACE assay:: FILE assayTargets.cmake DESTINATION ${assay_package_dir})
 
 file(GLOB headers CONFIGURE_DEPENDS allocators/*.h)
 list(FILTER headers EXCLUDE REGEX "_internal\\.h$")
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay)
-set(headers exec.h program.h verdict.h rules.def minimise.h encode.h decode_kernel.h machine_picture.h)
+set(headers exec.h program.h verdict.h rules.def minimise.h encode.h machine_picture.h area_model.h frame_map.h)
 list(TRANSFORM headers PREPEND model/)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/model)
 file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/generator.h fuzz/engines/engine.h)
