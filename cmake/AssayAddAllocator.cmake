@@ -6,7 +6,7 @@
 #
 #   assay_NAME          a module, NAME.so, for `assay check` and every other verb
 #   assay_fuzz_NAME     a libFuzzer target, where clang is there
-#   assay_afl_NAME      an AFL++ target, where afl-clang-fast is there
+#   assay_afl_NAME      an AFL++ target, where clang and afl-clang-fast are there
 #   assay_bench_NAME    prints what a malloc and its free cost, raw and checked; built and run when asked for
 #   assay.NAME.check    a test: PROGRAMS (2000) generated programs from SEED (1); what is found is below assay-out
 #   assay.NAME.replay   a test: every program below CORPUS (corpus/NAME beside the list file), if that folder exists
@@ -16,9 +16,9 @@
 # contract (alignment, header, waste) are facts of the allocator and stay in the adapter.
 #
 # Fuzz targets need the engine's own compiler, so each engine has a build of its own of the whole project, in the folder
-# engines/<engine> of the build folder, configured when the target is first built; the program is in bin/ there. What is
-# under test is instrumented, assay is not. Who calls CMake with ASSAY_ENGINES=libfuzzer and CMAKE_C_COMPILER=clang (or
-# afl and afl-clang-fast) gets the same target in that very build.
+# engines/<engine> of the build folder, configured when the target is first built; the program is in engines/ there. What is
+# under test is instrumented, assay is not. Who calls CMake with ASSAY_ENGINES=libfuzzer (or afl) and
+# CMAKE_C_COMPILER=clang gets the same target in that very build.
 
 set(assay_build_engine ${CMAKE_CURRENT_LIST_DIR}/AssayBuildEngine.cmake)
 
@@ -75,15 +75,14 @@ function(assay_fuzz_linked name profile)
         add_dependencies(assay_fuzz_${name} assay_${name})
         return()
     endif()
-    find_program(ASSAY_CC_LIBFUZZER clang)
-    find_program(ASSAY_CC_AFL NAMES afl-clang-fast afl-cc)
+    find_program(ASSAY_CLANG clang)
+    find_program(ASSAY_AFL_CLANG_FAST afl-clang-fast)
     foreach(pair fuzz:libfuzzer afl:afl)
         string(REGEX MATCH "(.*):(.*)" pair ${pair})
         set(engine ${CMAKE_MATCH_2})
-        string(TOUPPER ${engine} upper)
-        if(ASSAY_CC_${upper})
+        if(ASSAY_CLANG AND (engine STREQUAL "libfuzzer" OR ASSAY_AFL_CLANG_FAST))
             add_custom_target(assay_${CMAKE_MATCH_1}_${name}
-                COMMAND ${CMAKE_COMMAND} -DENGINE=${engine} -DCC=${ASSAY_CC_${upper}} -DTARGET=assay_fuzz_${name}
+                COMMAND ${CMAKE_COMMAND} -DENGINE=${engine} -DCC=${ASSAY_CLANG} -DTARGET=assay_fuzz_${name}
                     -DSOURCE=${CMAKE_SOURCE_DIR} -DBUILD=${CMAKE_BINARY_DIR}/engines/${engine} "-DGENERATOR=${CMAKE_GENERATOR}"
                     -DASSAY=${assay_DIR} -DSANITIZE=${ASSAY_ENGINE_SANITIZE} -P ${assay_build_engine}
                 USES_TERMINAL VERBATIM)

@@ -5,25 +5,34 @@
 # sanitizers); model, machine and front come from the ordinary archives, uninstrumented. The linker takes the instrumented
 # objects first, so that the archives' copies of the same files are never looked at.
 #
-#   ASSAY_ENGINES           OFF, or an engine: libfuzzer
+#   ASSAY_ENGINES           OFF, or an engine: libfuzzer, afl
 #   ASSAY_ENGINE_SANITIZE   sanitizers for what is under test, in the words of -fsanitize=; empty: none
 #   ASSAY_ENGINES_FOLDER    where the entry points lie
-set(ASSAY_ENGINES OFF CACHE STRING "Fuzzing engine to make targets for: OFF, libfuzzer")
+set(ASSAY_ENGINES OFF CACHE STRING "Fuzzing engine to make targets for: OFF, libfuzzer, afl")
 set(ASSAY_ENGINE_SANITIZE "" CACHE STRING "Sanitizers for what is under test in fuzz targets: address,undefined")
 
 if(NOT ASSAY_ENGINES_FOLDER)
     set(ASSAY_ENGINES_FOLDER ${PROJECT_SOURCE_DIR}/fuzz/engines)
 endif()
 
-# Flags by engine: for what is under test, and for the link.
-set(engine_compile_libfuzzer -fsanitize=fuzzer-no-link)
+# Flags by engine: for what is under test, and for the link. Of libFuzzer's coverage only the counters: following compared
+# values (-fsanitize=fuzzer-no-link adds that) costs as much as the allocators themselves, and tells little of sizes that
+# the mutators move to their borders anyway.
+set(engine_compile_libfuzzer -fsanitize-coverage=inline-8bit-counters,pc-table)
 set(engine_link_libfuzzer -fsanitize=fuzzer)
+
+# AFL++ brings its coverage as a compiler of its own, which takes clang's place for what is under test and at the link.
+set(engine_compiler_afl ${CMAKE_CURRENT_LIST_DIR}/afl-compiler)
+set(engine_sources_afl ${ASSAY_ENGINES_FOLDER}/afl_main.c)
 
 # assay_engine_subject(NAME FILE…): an object library under_test_NAME, with the engine's coverage.
 function(assay_engine_subject name)
     add_library(under_test_${name} OBJECT ${ARGN})
     target_link_libraries(under_test_${name} PRIVATE assay::headers)
     target_compile_options(under_test_${name} PRIVATE ${engine_compile_${ASSAY_ENGINES}})
+    if(engine_compiler_${ASSAY_ENGINES})
+        set_target_properties(under_test_${name} PROPERTIES C_COMPILER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}})
+    endif()
     if(ASSAY_ENGINE_SANITIZE)
         target_compile_options(under_test_${name} PRIVATE
             -fsanitize=${ASSAY_ENGINE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -37,7 +46,10 @@ function(assay_fuzz_target name)
     if(NOT fuzz_MAIN)
         set(fuzz_MAIN target_allocator.c)
     endif()
-    add_executable(assay_fuzz_${name} ${ASSAY_ENGINES_FOLDER}/${fuzz_MAIN})
+    add_executable(assay_fuzz_${name} ${ASSAY_ENGINES_FOLDER}/${fuzz_MAIN} ${engine_sources_${ASSAY_ENGINES}})
+    if(engine_compiler_${ASSAY_ENGINES})
+        set_target_properties(assay_fuzz_${name} PROPERTIES C_LINKER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}})
+    endif()
     foreach(subject ${fuzz_SUBJECTS})
         target_sources(assay_fuzz_${name} PRIVATE $<TARGET_OBJECTS:under_test_${subject}>)
     endforeach()

@@ -35,7 +35,7 @@ file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/generator.h fuzz/engines/
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/fuzz)
 
 set(assay_engines_dir ${CMAKE_INSTALL_DATADIR}/assay/engines)
-file(GLOB engines CONFIGURE_DEPENDS fuzz/engines/*.c fuzz/engines/*.h fuzz/engines/*.dict)
+file(GLOB engines CONFIGURE_DEPENDS fuzz/engines/target_allocator.c fuzz/engines/*_main.c fuzz/engines/*.dict)
 install(FILES ${engines} DESTINATION ${assay_engines_dir})
 
 configure_package_config_file(cmake/assayConfig.cmake.in ${PROJECT_BINARY_DIR}/assayConfig.cmake
@@ -45,6 +45,7 @@ file(GLOB modules CONFIGURE_DEPENDS cmake/Assay*.cmake)
 list(FILTER modules EXCLUDE REGEX "AssayInstall")
 install(FILES ${PROJECT_BINARY_DIR}/assayConfig.cmake ${PROJECT_BINARY_DIR}/assayConfigVersion.cmake ${modules}
     DESTINATION ${assay_package_dir})
+install(PROGRAMS cmake/afl-compiler DESTINATION ${assay_package_dir})
 
 # Absolute install folders (as some distributions have them) are said as they are, others from where assay.pc lies.
 file(RELATIVE_PATH up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

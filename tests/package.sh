@@ -128,6 +128,13 @@ if command -v clang >/dev/null; then
     PATH=$prefix/bin:$PATH expect 1 ../replay bash -c "$replay"
 fi
 
+if command -v clang >/dev/null && command -v afl-clang-fast >/dev/null; then
+    expect 0 ../build cmake --build build --target assay_afl_mine
+    target=build/engines/afl/engines/assay_fuzz_mine
+    ASSAY_OUT=$PWD/afl-out expect 134 ../fuzz "$target" corpus/mine/*.ops
+    grep -qa '^ *assay replay ' ../fuzz || complain "the AFL++ target does not find the bug in the program that shows it"
+fi
+
 expect 0 ../configure cmake -S . -B build -DCMAKE_C_FLAGS=-DLARGEST=64
 expect 0 ../build cmake --build build
 expect 0 ../ctest ctest --test-dir build --output-on-failure

@@ -6,16 +6,14 @@
 #include "report.h"
 #include "store.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define TEXT_WORD "assay 1"
-
-/* The course that counts a free's instructions costs as much as twenty programs: engines would rather do without. */
-#define COUNTED_COURSE 0xffu
-#define COUNTED_ONE_IN 64u
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- Opening --------------------------------------------------------------------------------------------------------- */
 
@@ -24,15 +22,31 @@ static struct exec *executor(struct engine *e, struct trace *trace)
     const struct exec_options o = {.ops = e->target.ops,
                                    .contract = e->target.contract,
                                    .trace = trace,
-                                   .counters = &e->counters,
+                                   .counters = e->counters,
                                    .position = &e->position};
     return exec_open(&o);
+}
+
+/* Counts are kept where ASSAY_COUNTERS in the environment says, for another process to read while this one runs: a file of
+ * the size of struct exec_counters. Else, or if it is not, in this process. */
+static struct exec_counters *shared_counters(void)
+{
+    static struct exec_counters own;
+    const char *path = getenv("ASSAY_COUNTERS");
+    struct stat st;
+    void *p = MAP_FAILED;
+    const int fd = path && *path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == sizeof own)
+        p = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0) close(fd);
+    return p == MAP_FAILED ? &own : p;
 }
 
 /* e->target is open; the rest of e is zero. */
 static int open_target(struct engine *e, char *error, size_t size)
 {
     generator_init(&e->generator, &e->target, 0);
+    e->counters = shared_counters();
     const bool host = e->target.contract.backing == BACKING_HOST;
     if (host) e->trace = calloc(1, sizeof *e->trace);
     if ((!host || e->trace) && (e->exec = executor(e, e->trace))) return 0;
@@ -68,74 +82,9 @@ void engine_narrow(struct engine *e, uint8_t groups)
     if (kept) g->family_count = kept;
 }
 
-/* ---- Fitting ---------------------------------------------------------------------------------------------------------- */
-
-static bool begins(const void *bytes, size_t length, const char *word)
-{
-    return length >= strlen(word) && memcmp(bytes, word, strlen(word)) == 0;
-}
-
-static bool is_kernel(const unsigned char *b, size_t length)
-{
-    return length >= 4 && (b[0] & ~SWARM_ILLEGAL) == SWARM_KERNEL[0] && memcmp(b + 1, &SWARM_KERNEL[1], 3) == 0;
-}
-
-static bool is_swarm(const unsigned char *b, size_t length)
-{
-    return !begins(b, length, PROGRAM_MAGIC) && !begins(b, length, TEXT_WORD);
-}
-
-/* What the bytes are among the families that weigh for this allocator: themselves if they are one of them. */
-static uint8_t family_for(const struct generator *g, uint8_t family, unsigned choice)
-{
-    for (unsigned i = 0; i < g->family_count; i++)
-        if (g->families[i] == family) return family;
-    return g->families[choice % g->family_count];
-}
-
-/* Which of the two swarm forms and whether with contract errors: one value, as the generator has it. */
-static uint8_t family_of(const unsigned char *b, size_t length)
-{
-    const uint8_t family = is_kernel(b, length) ? SWARM_FAMILIES : b[0] % SWARM_FAMILIES;
-    return (uint8_t)(family | (b[0] & SWARM_ILLEGAL));
-}
-
-void engine_fit(const struct engine *e, unsigned char *b, size_t length)
-{
-    const struct generator *g = &e->generator;
-    if (!length || !is_swarm(b, length)) return;
-    const uint8_t is = family_of(b, length), to = family_for(g, is, b[0]);
-    if ((to & ~SWARM_ILLEGAL) == SWARM_FAMILIES) {
-        if (length < SWARM_HEAD_BYTES) return; /* a head cut short: no operation, whatever it is */
-        memcpy(b, SWARM_KERNEL, 4);
-        b[0] = (unsigned char)(SWARM_KERNEL[0] | (to & SWARM_ILLEGAL));
-        b[4] &= g->groups;
-        if (!(b[4] & SWARM_GROUPS)) b[4] = g->groups;
-        return;
-    }
-    if (is != to) b[0] = to;
-    if (length > 13 && b[9] == COUNTED_COURSE && b[13] % COUNTED_ONE_IN) b[9] = 0;
-}
-
 void engine_decode(struct engine *e, const void *bytes, size_t length)
 {
-    static unsigned char copy[PROGRAM_BYTES_MAX];
-    struct parse_error wrong;
-    if (begins(bytes, length, TEXT_WORD)) {
-        if (!program_parse(&e->program, bytes, length, &wrong)) program_clear(&e->program);
-        return;
-    }
-    if (!is_swarm(bytes, length)) {
-        program_decode(&e->program, bytes, length);
-        return;
-    }
-    if (length > sizeof copy) length = sizeof copy;
-    if (length) memcpy(copy, bytes, length);
-    engine_fit(e, copy, length);
-    program_decode(&e->program, copy, length);
-    /* The malloc family's bytes say nothing of machines; this one does not matter to them otherwise. */
-    if (e->generator.on_machine && length > 11 && !is_kernel(copy, length))
-        e->program.heap.machine = swarm_machines[copy[11] & 15];
+    generator_decode(&e->generator, bytes, length, &e->program);
 }
 
 /* ---- Running ---------------------------------------------------------------------------------------------------------- */
@@ -190,11 +139,11 @@ static void tell(struct engine *e)
     const char *folder = getenv("ASSAY_OUT");
     char error[4400];
     struct report report = {.format = FORMAT_TEXT, .out = stderr};
-    if (!folder || !*folder) folder = "assay-out";
+    if (!folder) folder = "assay-out";
     found.target = &e->target;
     found.program = e->program;
     found.original_ops = found.program.op_count;
-    if (store_open(folder, error, sizeof error) || store_finding(folder, &found, error, sizeof error))
+    if (*folder && (store_open(folder, error, sizeof error) || store_finding(folder, &found, error, sizeof error)))
         fprintf(stderr, "%s\n", error);
     report_begin(&report);
     report_finding(&report, &found);

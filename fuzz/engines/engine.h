@@ -3,8 +3,8 @@
  * libFuzzer, AFL++ and their like run millions of programs in one process and call an abort a finding. An engine here is
  * one allocator in that process: it decodes the bytes, runs the program, and lets the model judge. If a rule is broken,
  * the program is on disk before it is reported (as everywhere: ASSAY_OUT in the environment names the folder, else
- * assay-out), the report on standard error ends with the command that replays it, and abort() follows. If the allocator
- * crashes, the program is stored and named likewise before the fault takes its course.
+ * assay-out; if it is empty, nothing is stored), the report on standard error ends with the command that replays it, and
+ * abort() follows. If the allocator crashes, the program is stored and named likewise before the fault takes its course.
  */
 #ifndef ENGINE_H
 #define ENGINE_H
@@ -17,7 +17,7 @@ struct engine {
     struct target target;
     struct generator generator; /* what programs the allocator can take */
     struct exec *exec;
-    struct exec_counters counters;
+    struct exec_counters *counters; /* in the file that ASSAY_COUNTERS names, if it has their size */
     struct exec_position position;
     struct program program; /* the one that runs, or ran last */
     struct trace *trace;    /* on a host heap, where no second run can tell more */
@@ -36,13 +36,7 @@ int engine_open_linked(struct engine *e, const struct alloc_ops *ops, const char
  * malloc family. */
 void engine_narrow(struct engine *e, uint8_t groups);
 
-/* Writes over those bytes of a program in swarm form that would waste it on this allocator: a family or a group that it
- * does not offer, a machine that it is not to run on. Bytes that fit stay as they are, so a corpus replays as it ran.
- * Literal and text forms are left alone. */
-void engine_fit(const struct engine *e, unsigned char *bytes, size_t length);
-
-/* Any bytes: swarm, literal, or the text form if they begin with "assay 1" (text that is no program is an empty one). Swarm
- * bytes are fitted first. Fills e->program. */
+/* Fills e->program from any bytes, as generator_decode. */
 void engine_decode(struct engine *e, const void *bytes, size_t length);
 
 /* Runs e->program and gives the verdict. A host heap that broke a rule is of no further use. */
