@@ -43,19 +43,33 @@ static struct exec_counters *shared_counters(void)
     return p == MAP_FAILED ? &own : p;
 }
 
+/* e->target is open; the rest of e is zero. */
+static int open_target(struct engine *e, char *error, size_t size)
+{
+    generator_init(&e->generator, &e->target, 0);
+    e->counters = shared_counters();
+    const bool host = e->target.contract.backing == BACKING_HOST;
+    if (host) e->trace = calloc(1, sizeof *e->trace);
+    if ((!host || e->trace) && (e->exec = executor(e, e->trace))) return 0;
+    snprintf(error, size, "%s: no memory for the executor", e->target.name);
+    return -1;
+}
+
 int engine_open(struct engine *e, const char *allocator, const char *prefix, const char *profile, char *error,
                 size_t size)
 {
     memset(e, 0, sizeof *e);
     if (target_resolve(&e->target, allocator, prefix, profile, error, size)) return -1;
     if (target_open(&e->target, error, size)) return -1;
-    generator_init(&e->generator, &e->target, 0);
-    e->counters = shared_counters();
-    const bool host = e->target.contract.backing == BACKING_HOST;
-    if (host) e->trace = calloc(1, sizeof *e->trace);
-    if ((!host || e->trace) && (e->exec = executor(e, e->trace))) return 0;
-    snprintf(error, size, "%s: no memory for the executor", allocator);
-    return -1;
+    return open_target(e, error, size);
+}
+
+int engine_open_linked(struct engine *e, const struct alloc_ops *ops, const char *name, const char *profile,
+                       char *error, size_t size)
+{
+    memset(e, 0, sizeof *e);
+    if (target_adopt(&e->target, ops, name, profile, error, size)) return -1;
+    return open_target(e, error, size);
 }
 
 void engine_narrow(struct engine *e, uint8_t groups)

@@ -28,6 +28,10 @@ struct engine {
 int engine_open(struct engine *e, const char *allocator, const char *prefix, const char *profile, char *error,
                 size_t size);
 
+/* As engine_open, with an allocator that is part of this program; `name` as for target_adopt. */
+int engine_open_linked(struct engine *e, const struct alloc_ops *ops, const char *name, const char *profile,
+                       char *error, size_t size);
+
 /* Leaves of the kernel group only what `groups` (enum swarm_group) names; without any of it, all programs are of the
  * malloc family. */
 void engine_narrow(struct engine *e, uint8_t groups);
