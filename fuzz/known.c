@@ -1,22 +1,22 @@
 /* known.c: known.h is the manual. */
 #include "known.h"
 
-struct signature signature_of(unsigned party, const struct program *p, const struct verdict *v)
+static int kind_of(const struct finding *f)
 {
-    int kind = v->op < p->op_count ? p->ops[v->op].kind : OP_KINDS;
-    return (struct signature){party, v->rule, kind};
+    return f->verdict.op < f->program.op_count ? f->program.ops[f->verdict.op].kind : OP_KINDS;
 }
 
-bool signature_equal(struct signature a, struct signature b)
-{
-    return a.party == b.party && a.rule == b.rule && a.kind == b.kind;
-}
-
-bool first_seen(struct known *k, struct signature s)
+bool known_has(const struct known *k, const struct finding *f)
 {
     for (unsigned i = 0; i < k->count; i++)
-        if (signature_equal(k->list[i], s)) return false;
-    if (k->count == KNOWN_MAX) return false;
-    k->list[k->count++] = s;
-    return true;
+        if (k->seen[i].rule == f->verdict.rule && k->seen[i].kind == kind_of(f)) return true;
+    return false;
+}
+
+bool known_has_room(const struct known *k) { return k->count + 2 <= KNOWN_MAX; }
+
+void known_add(struct known *k, const struct finding *f)
+{
+    k->seen[k->count].rule = f->verdict.rule;
+    k->seen[k->count++].kind = kind_of(f);
 }

@@ -1,26 +1,25 @@
-/* known.h: what a run has told already, so that the same fault is told once: an allocator's rule, in a kind of operation. */
+/* known.h: what a run has told already. The same bug is met again and again: a finding is new if no other one of the run
+ * broke the same rule in the same operation. */
 #ifndef KNOWN_H
 #define KNOWN_H
 
 #include "finding.h"
 
-#define KNOWN_MAX 256u
-
-struct signature {
-    unsigned party; /* which allocator, where there are several */
-    enum rule rule;
-    int kind; /* of the failing operation; OP_KINDS at the end of a program */
-};
+#define KNOWN_MAX 128u /* a finding takes at most two: as it was met, and as it is when investigated */
 
 struct known {
     unsigned count;
-    struct signature list[KNOWN_MAX];
+    struct {
+        enum rule rule;
+        int kind;
+    } seen[KNOWN_MAX];
 };
 
-struct signature signature_of(unsigned party, const struct program *p, const struct verdict *v);
-bool signature_equal(struct signature a, struct signature b);
+bool known_has(const struct known *k, const struct finding *f);
 
-/* Remembers it. False if and only if it was known already, or there is no more room. */
-bool first_seen(struct known *k, struct signature s);
+/* Whether another finding fits. */
+bool known_has_room(const struct known *k);
+
+void known_add(struct known *k, const struct finding *f);
 
 #endif

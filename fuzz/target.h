@@ -47,6 +47,11 @@ int target_resolve(struct target *t, const char *spec, const char *prefix, const
  * A name that is nothing of these is taken for an allocator's, so that target_resolve says what is like it. */
 bool target_is_allocator(const char *spec);
 
+/* An allocator that is part of this program, to be called `name`: the module that other verbs find it in, for their
+ * commands are told. It is open at once. 0, or -1 with `error` if the name is too long or a word of the profile unknown. */
+int target_adopt(struct target *t, const struct alloc_ops *ops, const char *name, const char *profile, char *error,
+                 size_t size);
+
 /* Narrows what programs are made for it. 0; or -1 with `error` if it runs on no machine, or promises to report no contract
  * error. */
 int target_narrow(struct target *t, enum target_mode mode, unsigned machine, char *error, size_t size);

@@ -47,7 +47,7 @@ static double wall(void)
 static int run(const struct options *o, const struct target *t, struct report *r, struct finding *f)
 {
     static struct summary s;
-    static struct known known; /* a finding takes at most two: as it was met, and as it is when investigated */
+    struct known known = {0};
     struct campaign c = {.target = t,
                          .limits = limits_of(o),
                          .seed = o->seed,
@@ -58,7 +58,7 @@ static int run(const struct options *o, const struct target *t, struct report *r
                          .progress = isatty(STDERR_FILENO) && !o->quiet ? progress : NULL};
     char error[512];
     double seconds = 0, began = wall();
-    s = (struct summary){.target = t, .seed = o->seed, .command = "check", .seconds = -1};
+    s = (struct summary){.target = t, .seed = o->seed, .command = o->verb, .seconds = -1};
     for (bool more = true; more;) {
         struct campaign_result result;
         campaign_run(&c, &result);
@@ -69,15 +69,16 @@ static int run(const struct options *o, const struct target *t, struct report *r
         if (result.end == CAMPAIGN_ERROR) return complain("%s", result.error);
         if (result.end == CAMPAIGN_PASS) break;
         raw_finding(&c, &result, f);
-        struct signature met = signature_of(0, &f->program, &f->verdict);
-        bool is_new = first_seen(&known, met);
+        bool is_new = known_has_room(&known) && !known_has(&known, f);
         if (is_new) {
+            struct known before = known;
+            known_add(&known, f);
             campaign_investigate(&c, &result, !o->no_minimize, f);
-            struct signature shown = signature_of(0, &f->program, &f->verdict);
-            is_new = signature_equal(met, shown) || first_seen(&known, shown);
+            is_new = !known_has(&before, f);
         }
         if (is_new) {
             s.findings++;
+            known_add(&known, f);
             if (store_finding(o->out, f, error, sizeof error))
                 complain("%s; the program is in the report instead", error);
             report_finding(r, f);

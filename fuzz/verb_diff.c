@@ -26,7 +26,8 @@ struct side_by_side {
     struct diff diff;
     struct diff_bench bench;
     struct report report;
-    struct known known;
+    struct known known[PARTIES_MAX];
+    bool disagreed[PARTIES_MAX][PARTIES_MAX][OP_KINDS + 1]; /* on an operation of that kind; OP_KINDS: at the end */
     unsigned waiting_count;
     struct waiting waiting[WAITING_MAX];
     struct finding *finding;
@@ -54,29 +55,49 @@ static void generate(const struct side_by_side *s, uint64_t index, struct progra
     generator_program(&g, index, p);
 }
 
-/* As it was met. Of a disagreement `party` stands for both. */
-static struct signature met(const struct side_by_side *s, unsigned party, uint64_t index, const struct verdict *v)
+/* One more to be looked into, if there is room. */
+static struct waiting *wait_for(struct side_by_side *s, uint64_t index)
 {
-    static struct program p;
-    generate(s, index, &p);
-    return signature_of(party, &p, v);
+    if (s->waiting_count == WAITING_MAX) return NULL;
+    struct waiting *w = &s->waiting[s->waiting_count++];
+    *w = (struct waiting){.index = index};
+    return w;
+}
+
+/* New to this allocator? Then it is remembered. */
+static bool is_new(struct known *k, const struct finding *f)
+{
+    if (known_has(k, f) || !known_has_room(k)) return false;
+    known_add(k, f);
+    return true;
 }
 
 static void broke(void *context, unsigned party, uint64_t index, const struct child_result *result)
 {
     struct side_by_side *s = context;
     s->broken[party][result->verdict.rule] = true;
-    if (!first_seen(&s->known, met(s, party, index, &result->verdict)) || s->waiting_count == WAITING_MAX) return;
-    s->waiting[s->waiting_count++] = (struct waiting){.index = index, .party = party, .result = *result};
+    generate(s, index, &s->finding->program);
+    s->finding->verdict = result->verdict;
+    if (!is_new(&s->known[party], s->finding)) return;
+    struct waiting *w = wait_for(s, index);
+    if (!w) return;
+    w->party = party;
+    w->result = *result;
 }
 
 static void disagreed(void *context, uint64_t index, const struct disagreement *found)
 {
     struct side_by_side *s = context;
+    struct program *p = &s->finding->program;
     s->broken[found->one][RULE_DIFFER] = s->broken[found->other][RULE_DIFFER] = true;
-    unsigned both = (found->one + 1) * PARTIES_MAX + found->other;
-    if (!first_seen(&s->known, met(s, both, index, &found->verdict)) || s->waiting_count == WAITING_MAX) return;
-    s->waiting[s->waiting_count++] = (struct waiting){.index = index, .disagrees = true, .found = *found};
+    generate(s, index, p);
+    bool *known = &s->disagreed[found->one][found->other]
+                               [found->verdict.op < p->op_count ? p->ops[found->verdict.op].kind : OP_KINDS];
+    struct waiting *w = *known ? NULL : wait_for(s, index);
+    *known = true;
+    if (!w) return;
+    w->disagrees = true;
+    w->found = *found;
 }
 
 static void investigate(struct side_by_side *s, const struct waiting *w)
@@ -99,9 +120,8 @@ static void investigate(struct side_by_side *s, const struct waiting *w)
         const struct campaign_result r = {.end = CAMPAIGN_FAIL, .index = w->index, .failure = w->result};
         if (!campaign_investigate(&c, &r, !s->o->no_minimize, f)) return;
         /* Looked at closely, it may be something that is known. */
-        struct signature shown = signature_of(w->party, &f->program, &f->verdict);
-        bool same = signature_equal(shown, met(s, w->party, w->index, &w->result.verdict));
-        if (!same && !first_seen(&s->known, shown)) return;
+        bool same = f->verdict.rule == w->result.verdict.rule;
+        if (!same && !is_new(&s->known[w->party], f)) return;
         s->broken[w->party][f->verdict.rule] = true;
     }
     tell(s, true);
