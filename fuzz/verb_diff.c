@@ -17,7 +17,8 @@ struct waiting {
     uint64_t index;
     unsigned party;
     bool disagrees;
-    struct child_result result; /* else */
+    enum op_kind kind;          /* in which it broke the rule */
+    struct child_result result; /* unless it disagrees */
     struct disagreement found;
 };
 
@@ -55,6 +56,11 @@ static void generate(const struct side_by_side *s, uint64_t index, struct progra
     generator_program(&g, index, p);
 }
 
+static enum op_kind kind_of(const struct finding *f, const struct verdict *v)
+{
+    return v->op < f->program.op_count ? (enum op_kind)f->program.ops[v->op].kind : OP_KINDS;
+}
+
 /* One more to be looked into, if there is room. */
 static struct waiting *wait_for(struct side_by_side *s, uint64_t index)
 {
@@ -82,17 +88,16 @@ static void broke(void *context, unsigned party, uint64_t index, const struct ch
     struct waiting *w = wait_for(s, index);
     if (!w) return;
     w->party = party;
+    w->kind = kind_of(s->finding, &result->verdict);
     w->result = *result;
 }
 
 static void disagreed(void *context, uint64_t index, const struct disagreement *found)
 {
     struct side_by_side *s = context;
-    struct program *p = &s->finding->program;
     s->broken[found->one][RULE_DIFFER] = s->broken[found->other][RULE_DIFFER] = true;
-    generate(s, index, p);
-    bool *known = &s->disagreed[found->one][found->other]
-                               [found->verdict.op < p->op_count ? p->ops[found->verdict.op].kind : OP_KINDS];
+    generate(s, index, &s->finding->program);
+    bool *known = &s->disagreed[found->one][found->other][kind_of(s->finding, &found->verdict)];
     struct waiting *w = *known ? NULL : wait_for(s, index);
     *known = true;
     if (!w) return;
@@ -120,7 +125,7 @@ static void investigate(struct side_by_side *s, const struct waiting *w)
         const struct campaign_result r = {.end = CAMPAIGN_FAIL, .index = w->index, .failure = w->result};
         if (!campaign_investigate(&c, &r, !s->o->no_minimize, f)) return;
         /* Looked at closely, it may be something that is known. */
-        bool same = f->verdict.rule == w->result.verdict.rule;
+        bool same = f->verdict.rule == w->result.verdict.rule && kind_of(f, &f->verdict) == w->kind;
         if (!same && !is_new(&s->known[w->party], f)) return;
         s->broken[w->party][f->verdict.rule] = true;
     }
