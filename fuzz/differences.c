@@ -115,7 +115,7 @@ static bool errno_of(const struct diff *d, unsigned i, unsigned part, uint64_t *
 static bool footprint_of(const struct diff *d, unsigned i, unsigned hosted, uint64_t *v)
 {
     const struct choices *c = &d->difference.choices[i];
-    *v = share_of(c->taken, c->live);
+    *v = hosted ? c->taken : share_of(c->taken, c->live);
     return is_hosted(d, i) == (hosted != 0) && c->taken && c->live;
 }
 
@@ -355,18 +355,20 @@ static void tell_errno(FILE *out, const struct diff *d)
 
 static void tell_footprint(FILE *out, const struct diff *d)
 {
-    static const char *const what[] = {"of the memory lent %s takes %.2f bytes for each byte asked for and alive, averaged "
-                                       "over programs at their most, %s %.2f",
-                                       "of the host's memory the process of %s keeps %.2f bytes resident for each byte "
-                                       "alive, at the most of all programs, that of %s %.2f"};
-    const char *separator = "Footprint: ";
-    for (unsigned hosted = 0; hosted < 2; hosted++) {
-        struct range r = range_of(d, DIFFERENCE_FOOTPRINT, hosted);
-        if (r.known < 2 || r.low == r.high) continue;
-        fputs(separator, out);
-        fprintf(out, what[hosted], d->labels[r.least], (double)r.low / 10000, d->labels[r.most], (double)r.high / 10000);
-        separator = "; ";
-    }
+    struct range lent = range_of(d, DIFFERENCE_FOOTPRINT, 0), host = range_of(d, DIFFERENCE_FOOTPRINT, 1);
+    bool both = lent.known > 1 && lent.low != lent.high && host.known > 1;
+    char low[32], high[32], live[32];
+    fputs("Footprint: ", out);
+    if (lent.known > 1 && lent.low != lent.high)
+        fprintf(out, "of memory lent %s takes %.2f bytes for each byte asked for and alive, averaged over programs at "
+                     "their most, %s %.2f",
+                d->labels[lent.least], (double)lent.low / 10000, d->labels[lent.most], (double)lent.high / 10000);
+    if (both) fputs("; ", out);
+    if (host.known > 1)
+        fprintf(out, "of the host's memory the process of %s keeps at most %s, that of %s %s, where no program had more "
+                     "than %s written and alive",
+                d->labels[host.least], bytes_word(host.low, low), d->labels[host.most], bytes_word(host.high, high),
+                bytes_word(d->difference.choices[host.least].live, live));
     putc('.', out);
 }
 

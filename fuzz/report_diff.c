@@ -111,12 +111,13 @@ static bool errno_cell(const struct table *t, unsigned i, unsigned part, char *t
     return c->refusals && percent(text, size, share_of(c->refusals_enomem, c->refusals));
 }
 
-/* Of like with like only: what a host gave is measured otherwise than what was lent. */
 static bool footprint_cell(const struct table *t, unsigned i, unsigned hosted, char *text, size_t size)
 {
     const struct choices *c = choices(t, i);
+    char bytes[32];
     if (is_hosted(t->diff, i) != (hosted != 0) || !c->live || !c->taken) return false;
-    snprintf(text, size, "%.2f", (double)share_of(c->taken, c->live) / 10000);
+    if (hosted) snprintf(text, size, "%s", bytes_word(c->taken, bytes));
+    else snprintf(text, size, "%.2f", (double)share_of(c->taken, c->live) / 10000);
     return true;
 }
 
@@ -125,7 +126,9 @@ static void print_table(struct table *t)
     const struct diff *d = t->diff;
     fprintf(t->out, "  %-*s", LABEL_COLUMNS, "");
     for (unsigned i = 0; i < d->count; i++) {
+        char text[64];
         size_t length = strlen(d->labels[i]);
+        if (broken_cell(t, i, 0, text, sizeof text) && strlen(text) > length) length = strlen(text);
         t->width[i] = (unsigned)(length < 9 ? 9 : length) + 2;
         fprintf(t->out, "%*s", t->width[i], d->labels[i]);
     }
@@ -147,8 +150,8 @@ static void print_table(struct table *t)
     print_row(t, "  ... larger", align_cell, ALIGN_FROM_16);
     print_row(t, "granted of requests for 16 MiB and more", huge_cell, 0);
     print_row(t, "errno is ENOMEM after a refusal", errno_cell, 0);
-    print_row(t, "bytes taken for each byte alive (lent)", footprint_cell, 0);
-    print_row(t, "  ... resident memory (host)", footprint_cell, 1);
+    print_row(t, "bytes taken for each byte alive, memory lent", footprint_cell, 0);
+    print_row(t, "resident memory, the host's", footprint_cell, 1);
 }
 
 /* Between words, where a line gets long. */
