@@ -100,10 +100,10 @@ static void add_counters(struct exec_counters *sum, const struct exec_counters *
 
 struct crew {
     struct child children[PARTIES_MAX];
-    bool ready[PARTIES_MAX]; /* through with the window */
+    bool ready[PARTIES_MAX];                                    /* through with the window */
     struct child_result failures[PARTIES_MAX][WINDOW_PROGRAMS]; /* verdict.kind is VERDICT_FAIL where it broke a rule */
-    uint64_t first; /* of the window */
-    unsigned count; /* 0: none left */
+    uint64_t first;                                             /* of the window */
+    unsigned count;                                             /* 0: none left */
 };
 
 static int cannot(const struct child *c, char *error, size_t size)

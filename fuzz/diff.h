@@ -3,8 +3,8 @@
  *
  * Programs are dealt out in windows of 64. A crew has one process for each allocator and runs one window at a time; when
  * all are through, their logs are compared, in the order of the windows whatever the number of crews. An allocator that
- * breaks a rule goes on with the next program. So with a number of programs the result depends on the seed alone, but for
- * heaps of the host, whose state outlives a program.
+ * breaks a rule goes on with the next program. So with a number of programs findings and sums depend on the seed alone, but
+ * for heaps of the host, whose state outlives a program.
  */
 #ifndef DIFF_H
 #define DIFF_H

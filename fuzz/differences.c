@@ -8,9 +8,11 @@
 const char *difference_word(enum difference_kind kind)
 {
     static const char *const words[DIFFERENCE_KINDS] = {
-        [DIFFERENCE_OFFERED] = "offered",     [DIFFERENCE_USABLE] = "usable",       [DIFFERENCE_MEMORY] = "out_of_memory",
-        [DIFFERENCE_RESIZE] = "resize",       [DIFFERENCE_ZERO_SIZE] = "zero_size", [DIFFERENCE_ALIGNMENT] = "alignment",
-        [DIFFERENCE_HUGE] = "huge_requests",  [DIFFERENCE_ERRNO] = "errno",         [DIFFERENCE_FOOTPRINT] = "footprint"};
+        [DIFFERENCE_OFFERED] = "offered",      [DIFFERENCE_USABLE] = "usable",
+        [DIFFERENCE_MEMORY] = "out_of_memory", [DIFFERENCE_RESIZE] = "resize",
+        [DIFFERENCE_ZERO_SIZE] = "zero_size",  [DIFFERENCE_ALIGNMENT] = "alignment",
+        [DIFFERENCE_HUGE] = "huge_requests",   [DIFFERENCE_ERRNO] = "errno",
+        [DIFFERENCE_FOOTPRINT] = "footprint"};
     return words[kind];
 }
 
@@ -129,10 +131,14 @@ static const struct {
     measure *of;
     unsigned parts;
 } measures[DIFFERENCE_KINDS] = {
-    [DIFFERENCE_OFFERED] = {lacking_of, OP_KINDS},       [DIFFERENCE_USABLE] = {usable_of, USABLE_CLASSES},
-    [DIFFERENCE_MEMORY] = {refused_of, 2},               [DIFFERENCE_RESIZE] = {resize_of, 2},
-    [DIFFERENCE_ZERO_SIZE] = {zero_of, ZERO_CLASSES},    [DIFFERENCE_ALIGNMENT] = {align_of, ALIGN_CLASSES},
-    [DIFFERENCE_HUGE] = {huge_of, 1},                    [DIFFERENCE_ERRNO] = {errno_of, 1},
+    [DIFFERENCE_OFFERED] = {lacking_of, OP_KINDS},
+    [DIFFERENCE_USABLE] = {usable_of, USABLE_CLASSES},
+    [DIFFERENCE_MEMORY] = {refused_of, 2},
+    [DIFFERENCE_RESIZE] = {resize_of, 2},
+    [DIFFERENCE_ZERO_SIZE] = {zero_of, ZERO_CLASSES},
+    [DIFFERENCE_ALIGNMENT] = {align_of, ALIGN_CLASSES},
+    [DIFFERENCE_HUGE] = {huge_of, 1},
+    [DIFFERENCE_ERRNO] = {errno_of, 1},
     [DIFFERENCE_FOOTPRINT] = {footprint_of, 2},
 };
 
@@ -226,9 +232,9 @@ static void tell_usable(FILE *out, const struct diff *d)
     const struct example *e = &d->difference.usable;
     uint64_t asked = 0, usable[PARTIES_MAX] = {0}, v;
     unsigned least = d->count, most = d->count;
-    for (unsigned class = 0; class < USABLE_ABOVE; class++) asked += d->difference.asked[class];
+    for (unsigned class = 0; class < USABLE_ABOVE; class ++) asked += d->difference.asked[class];
     for (unsigned i = 0; i < d->count; i++) {
-        for (unsigned class = 0; class < USABLE_ABOVE; class++) { /* up to 32 KiB */
+        for (unsigned class = 0; class < USABLE_ABOVE; class ++) { /* up to 32 KiB */
             if (usable_of(d, i, class, &v)) usable[i] += v;
         }
         if (!usable[i]) continue;
@@ -238,17 +244,17 @@ static void tell_usable(FILE *out, const struct diff *d)
     if (least == d->count || usable[least] == usable[most]) {
         fputs("Usable size: they differ in large and in aligned blocks only.", out);
     } else {
-        fprintf(out,
-                "Usable size: for requests up to 32 KiB %s makes the largest blocks, in all %.1f %% more than was asked "
-                "for, and %s the smallest, %.1f %%. What is more is lost to a program that does not ask for its size.",
-                d->labels[most], (double)excess_of(usable[most], asked) / 100, d->labels[least],
-                (double)excess_of(usable[least], asked) / 100);
+        fprintf(
+            out,
+            "Usable size: for requests up to 32 KiB %s makes the largest blocks, in all %.1f %% more than was asked "
+            "for, and %s the smallest, %.1f %%. What is more is lost to a program that does not ask for its size.",
+            d->labels[most], (double)excess_of(usable[most], asked) / 100, d->labels[least],
+            (double)excess_of(usable[least], asked) / 100);
     }
     if (!e->bytes) return;
     fprintf(out, " Furthest apart at %s of %llu bytes:", op_name(e->kind), (unsigned long long)e->bytes);
     for (unsigned i = 0; i < d->count; i++)
-        if (e->usable[i])
-            fprintf(out, "%s %s %llu", i ? "," : "", d->labels[i], (unsigned long long)e->usable[i]);
+        if (e->usable[i]) fprintf(out, "%s %s %llu", i ? "," : "", d->labels[i], (unsigned long long)e->usable[i]);
     putc('.', out);
 }
 
@@ -267,15 +273,15 @@ static void tell_memory(FILE *out, const struct diff *d)
     if (list_those(NULL, d, DIFFERENCE_MEMORY, 0, 0)) {
         fputs(separator, out);
         list_those(out, d, DIFFERENCE_MEMORY, 0, 0);
-        fputs(list_those(NULL, d, DIFFERENCE_MEMORY, 0, 0) > 1 ? " refuse none of these" : " refuses none of these", out);
+        fputs(list_those(NULL, d, DIFFERENCE_MEMORY, 0, 0) > 1 ? " refuse none of these" : " refuses none of these",
+              out);
     }
     putc('.', out);
     struct range full = range_of(d, DIFFERENCE_MEMORY, 1);
     if (full.known < 2) return;
-    fprintf(out, " A heap is %.1f %% full on average when %s first refuses what would fit in all of it", (double)full.low / 10,
-            d->labels[full.least]);
-    if (full.low != full.high)
-        fprintf(out, ", and %.1f %% when %s does", (double)full.high / 10, d->labels[full.most]);
+    fprintf(out, " A heap is %.1f %% full on average when %s first refuses what would fit in all of it",
+            (double)full.low / 10, d->labels[full.least]);
+    if (full.low != full.high) fprintf(out, ", and %.1f %% when %s does", (double)full.high / 10, d->labels[full.most]);
     fputs(".", out);
 }
 
@@ -299,7 +305,7 @@ static void tell_resize(FILE *out, const struct diff *d)
 static void tell_zero_size(FILE *out, const struct diff *d)
 {
     static const char *const asked[] = {"Zero size: malloc(0) gives", "An aligned request of 0 bytes gives"};
-    for (unsigned class = 0; class < ZERO_CLASSES; class++) {
+    for (unsigned class = 0; class < ZERO_CLASSES; class ++) {
         struct range r = range_of(d, DIFFERENCE_ZERO_SIZE, class);
         if (r.known < 2 || r.low == r.high) continue;
         fprintf(out, "%s a block of its own with ", asked[class]);
@@ -315,7 +321,7 @@ static void tell_alignment(FILE *out, const struct diff *d)
 {
     static const char *const classes[] = {"of up to 8 bytes", "of 9 to 15 bytes", "of 16 bytes and more"};
     const char *separator = "Alignment: ";
-    for (unsigned class = 0; class < ALIGN_CLASSES; class++) {
+    for (unsigned class = 0; class < ALIGN_CLASSES; class ++) {
         struct range r = range_of(d, DIFFERENCE_ALIGNMENT, class);
         if (r.known < 2 || r.low == r.high) continue;
         fprintf(out, "%sblocks %s are aligned to %u at least by ", separator, classes[class], 1u << r.low);
@@ -360,13 +366,15 @@ static void tell_footprint(FILE *out, const struct diff *d)
     char low[32], high[32], live[32];
     fputs("Footprint: ", out);
     if (lent.known > 1 && lent.low != lent.high)
-        fprintf(out, "of memory lent %s takes %.2f bytes for each byte asked for and alive, averaged over programs at "
-                     "their most, %s %.2f",
+        fprintf(out,
+                "of memory lent %s takes %.2f bytes for each byte asked for and alive, averaged over programs at "
+                "their most, %s %.2f",
                 d->labels[lent.least], (double)lent.low / 10000, d->labels[lent.most], (double)lent.high / 10000);
     if (both) fputs("; ", out);
     if (host.known > 1)
-        fprintf(out, "of the host's memory the process of %s keeps at most %s, that of %s %s, where no program had more "
-                     "than %s written and alive",
+        fprintf(out,
+                "of the host's memory the process of %s keeps at most %s, that of %s %s, where no program had more "
+                "than %s written and alive",
                 d->labels[host.least], bytes_word(host.low, low), d->labels[host.most], bytes_word(host.high, high),
                 bytes_word(d->difference.choices[host.least].live, live));
     putc('.', out);

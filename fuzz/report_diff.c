@@ -48,7 +48,8 @@ static bool broken_cell(const struct table *t, unsigned i, unsigned part, char *
     for (unsigned rule = RULE_NONE + 1; rule < RULE_COUNT; rule++) {
         if (!t->summary->broken[i][rule]) continue;
         if (told++ < 3)
-            used += (size_t)snprintf(text + used, size - used, "%s%s", told > 1 ? "," : "", rule_info((enum rule)rule)->id);
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%s", told > 1 ? "," : "", rule_info((enum rule)rule)->id);
     }
     if (told > 3) snprintf(text + used, size - used, ",…");
     if (!told) snprintf(text, size, "none");
@@ -65,7 +66,8 @@ static bool refused_cell(const struct table *t, unsigned i, unsigned part, char 
 {
     (void)part;
     return t->diff->difference.requests &&
-           snprintf(text, size, "%.2f %%", (double)share_of(choices(t, i)->refused, t->diff->difference.requests) / 100) > 0;
+           snprintf(text, size, "%.2f %%",
+                    (double)share_of(choices(t, i)->refused, t->diff->difference.requests) / 100) > 0;
 }
 
 static bool full_cell(const struct table *t, unsigned i, unsigned part, char *text, size_t size)
@@ -194,7 +196,8 @@ static void print_sentences(FILE *out, const struct diff *d)
 static void print_names(FILE *out, const struct diff *d)
 {
     for (unsigned i = 0; i < d->count; i++)
-        if (strcmp(d->labels[i], d->targets[i].name) != 0) fprintf(out, "  %s is %s\n", d->labels[i], d->targets[i].name);
+        if (strcmp(d->labels[i], d->targets[i].name) != 0)
+            fprintf(out, "  %s is %s\n", d->labels[i], d->targets[i].name);
 }
 
 void report_text_end_diff(FILE *out, const struct diff_summary *s, bool quiet)

@@ -31,7 +31,7 @@ static void operations_lacked(FILE *out, const struct diff *d, unsigned i)
 static void alignments(FILE *out, const struct difference *sums, const struct choices *c)
 {
     uint64_t bytes[ALIGN_CLASSES];
-    for (unsigned class = 0; class < ALIGN_CLASSES; class++)
+    for (unsigned class = 0; class < ALIGN_CLASSES; class ++)
         bytes[class] = sums->aligned[class] ? UINT64_C(1) << c->align_least[class] : 0;
     numbers(out, "blocks", sums->aligned, ALIGN_CLASSES);
     numbers(out, "least", bytes, ALIGN_CLASSES);

@@ -13,7 +13,7 @@
 
 /* What waits for the end. struct report has no room for it, and a process writes one report at a time. */
 static struct {
-    char *text[FAILURES_MAX]; /* <failure> elements, */
+    char *text[FAILURES_MAX];              /* <failure> elements, */
     const struct target *of[FAILURES_MAX]; /* and whose they are */
     unsigned count;
 } failures[RULE_COUNT];

@@ -146,8 +146,10 @@ void report_sarif_end_diff(FILE *out, const struct diff_summary *s)
         print_not_offered(out, &d->counters[i]);
         putc('}', out);
     }
-    fprintf(out, "], \"verdict\": \"%s\", \"programsCompared\": %" PRIu64 ", \"callsCompared\": %" PRIu64
-            ", \"interrupted\": %s", report_verdict_word(s->verdict), d->difference.programs, d->difference.calls,
+    fprintf(out,
+            "], \"verdict\": \"%s\", \"programsCompared\": %" PRIu64 ", \"callsCompared\": %" PRIu64
+            ", \"interrupted\": %s",
+            report_verdict_word(s->verdict), d->difference.programs, d->difference.calls,
             s->interrupted ? "true" : "false");
     if (s->seconds >= 0) fprintf(out, ", \"seconds\": %.3f", s->seconds);
     fputs(",\n      \"differences\": {", out);

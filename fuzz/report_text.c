@@ -129,7 +129,8 @@ static void print_skipped(FILE *out, const struct summary *s)
     char number[32];
     for (unsigned kind = 0; kind < OP_KINDS; kind++) {
         if (s->counters.skipped[kind] == 0) continue;
-        fprintf(out, "%s%s (%s)", separator, op_name((enum op_kind)kind), report_grouped(s->counters.skipped[kind], number));
+        fprintf(out, "%s%s (%s)", separator, op_name((enum op_kind)kind),
+                report_grouped(s->counters.skipped[kind], number));
         separator = ", ";
     }
     if (separator[0] == ',') fprintf(out, ": not offered by %s\n", s->target->name);

@@ -111,9 +111,9 @@ int store_finding(const char *directory, struct finding *f, char *error, size_t 
     snprintf(f->path, sizeof f->path, "%s/%s-%s-%08x.ops", directory, word, rule->id, digest(text, length));
     report_who(f, who, sizeof who);
     report_replay_command(f, command, sizeof command);
-    length += (size_t)snprintf(text + length, room - length,
-                               "# %s %s %s: %s [%s]\n# expected: %s\n# seen: %s\n# %s\n", who,
-                               f->other ? "break" : "breaks", rule->id, rule->sentence, rule->source, f->verdict.expected, f->verdict.seen, command);
+    length += (size_t)snprintf(text + length, room - length, "# %s %s %s: %s [%s]\n# expected: %s\n# seen: %s\n# %s\n",
+                               who, f->other ? "break" : "breaks", rule->id, rule->sentence, rule->source,
+                               f->verdict.expected, f->verdict.seen, command);
     int failed = store_text(f->path, text, length < room ? length : room - 1, error, size);
     if (failed) f->path[0] = '\0';
     free(text);

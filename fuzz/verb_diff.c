@@ -244,8 +244,7 @@ static int sort_operands(const struct options *o, struct target *targets, unsign
         ++*count;
     }
     if (*count < 2)
-        return complain("diff needs two allocators: %s", *file_count ? "the other operands are files"
-                                                                     : "there is one");
+        return complain("diff needs two allocators: %s", *file_count ? "the other operands are files" : "there is one");
     return narrow(targets, *count, o, error, sizeof error) ? complain("%s", error) : STATUS_HELD;
 }
 
@@ -253,7 +252,9 @@ static int end(struct side_by_side *s, int status)
 {
     const bool generated = !s->bench.diff;
     struct diff_summary summary = {.diff = &s->diff,
-                                   .verdict = s->findings ? VERDICT_FAIL : status ? VERDICT_ERROR : VERDICT_PASS,
+                                   .verdict = s->findings ? VERDICT_FAIL
+                                              : status    ? VERDICT_ERROR
+                                                          : VERDICT_PASS,
                                    .findings = s->findings,
                                    .disagreements = s->disagreements,
                                    .broken = (const bool(*)[RULE_COUNT])s->broken,

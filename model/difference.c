@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ALIGN_SEEN_MAX 12u   /* log2: alignments above a page are luck */
+#define ALIGN_SEEN_MAX 12u       /* log2: alignments above a page are luck */
 #define ALIGN_COMPARED_MAX 4096u /* bytes: where memory lies changes what there is room for beyond it */
 #define EXAMPLE_MAX ((uint64_t)32 << 10)
 
@@ -78,8 +78,8 @@ static bool walk_on(struct walk *w)
 static const char *result_word(const struct observation *o)
 {
     static const char *const words[] = {
-        [RESULT_NONE] = "nothing", [RESULT_PTR] = "a block", [RESULT_NULL] = "NULL",      [RESULT_VOID] = "nothing",
-        [RESULT_VALUE] = "a value", [RESULT_REPORT] = "",    [RESULT_SKIPPED] = "no call"};
+        [RESULT_NONE] = "nothing",  [RESULT_PTR] = "a block", [RESULT_NULL] = "NULL",      [RESULT_VOID] = "nothing",
+        [RESULT_VALUE] = "a value", [RESULT_REPORT] = "",     [RESULT_SKIPPED] = "no call"};
     if (!o) return "no call";
     return o->result == RESULT_REPORT ? report_kind_name(o->detail) : words[o->result];
 }
@@ -88,13 +88,10 @@ static bool disagree(const struct walk *w, unsigned i, unsigned j, const char *e
                      struct disagreement *found)
 {
     const struct observation *o = w->now[i] ? w->now[i] : w->now[j];
-    *found = (struct disagreement){.one = i,
-                                   .other = j,
-                                   .verdict = {.kind = VERDICT_FAIL,
-                                               .rule = RULE_DIFFER,
-                                               .op = o->op,
-                                               .step = o->step,
-                                               .slot = PROGRAM_SLOTS}};
+    *found = (struct disagreement){
+        .one = i,
+        .other = j,
+        .verdict = {.kind = VERDICT_FAIL, .rule = RULE_DIFFER, .op = o->op, .step = o->step, .slot = PROGRAM_SLOTS}};
     snprintf(found->verdict.expected, sizeof found->verdict.expected, "%s", expected);
     snprintf(found->verdict.seen, sizeof found->verdict.seen, "%s", seen);
     return false;
@@ -114,9 +111,8 @@ static bool asked_of_both(const struct party *a, const struct party *b, unsigned
 {
     const struct alloc_contract *one = a->contract, *other = b->contract;
     const unsigned asked = PROMISE_ALIGN_CHECKED | PROMISE_FRAMES;
-    return kind <= OP_FREE_NULL && is_offered(a, kind) && is_offered(b, kind) &&
-           one->backing != BACKING_MACHINE && other->backing != BACKING_MACHINE &&
-           (one->backing == BACKING_HOST) == (other->backing == BACKING_HOST) &&
+    return kind <= OP_FREE_NULL && is_offered(a, kind) && is_offered(b, kind) && one->backing != BACKING_MACHINE &&
+           other->backing != BACKING_MACHINE && (one->backing == BACKING_HOST) == (other->backing == BACKING_HOST) &&
            one->realloc_zero == other->realloc_zero && (one->promises & asked) == (other->promises & asked);
 }
 
@@ -219,7 +215,9 @@ static void add_usable(const struct walk *w, const struct observation *o)
         if (before < so_far_least) so_far_least = before;
         if (before > so_far) so_far = before;
     }
-    if (o->size > EXAMPLE_MAX || o->size2 || most <= least || (d->usable.bytes && most - least <= so_far - so_far_least)) return;
+    if (o->size > EXAMPLE_MAX || o->size2 || most <= least ||
+        (d->usable.bytes && most - least <= so_far - so_far_least))
+        return;
     d->usable = (struct example){.kind = (enum op_kind)o->kind, .bytes = o->size};
     for (unsigned i = 0; i < d->count; i++)
         d->usable.usable[i] = is_offered(&d->party[i], OP_USABLE_SIZE) ? w->now[i]->usable : 0;
@@ -278,8 +276,7 @@ static void add_zero(const struct walk *w, const struct observation *o)
     enum zero_class class = aligned_kind(o->kind) ? ZERO_ALIGNED : ZERO_MALLOC;
     if (o->kind >= OP_KERNEL_FIRST || (!aligned_kind(o->kind) && o->size2)) return; /* a resize of a block to nothing */
     w->d->zero[class]++;
-    for (unsigned i = 0; i < w->d->count; i++)
-        w->d->choices[i].zero_blocks[class] += w->now[i]->result == RESULT_PTR;
+    for (unsigned i = 0; i < w->d->count; i++) w->d->choices[i].zero_blocks[class] += w->now[i]->result == RESULT_PTR;
 }
 
 /* A call that all made, asked the same. */
@@ -301,7 +298,7 @@ static void add_call(const struct walk *w)
         return;
     }
     const bool aligned = aligned_kind(o->kind) || o->kind == OP_VMALLOC_GFP;
-    if (aligned && o->size2 & (o->size2 - 1)) return; /* an alignment that is none is no want of memory */
+    if (aligned && o->size2 & (o->size2 - 1)) return;     /* an alignment that is none is no want of memory */
     if (aligned && o->size2 > ALIGN_COMPARED_MAX) return; /* what these cost is the alignment's affair */
     if (o->size >= HUGE_REQUEST) add_huge(w, o);
     else d->requests++;

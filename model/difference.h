@@ -27,7 +27,7 @@ struct party {
     const char *name; /* as verdicts say it */
     const struct alloc_contract *contract;
     const unsigned *offered; /* bit k of word k/32: operation k is offered */
-    unsigned same;           /* the first party that is the same allocator with the same contract: its own number if none */
+    unsigned same; /* the first party that is the same allocator with the same contract: its own number if none */
 };
 
 /* Classes of new blocks, by the bytes asked for; and those for which an alignment of up to a page was asked as well. */
@@ -38,7 +38,8 @@ enum zero_class { ZERO_MALLOC, ZERO_ALIGNED, ZERO_CLASSES }; /* malloc and its l
 
 /* What one allocator chose. The comment says of how many. */
 struct choices {
-    uint64_t usable[USABLE_CLASSES]; /* bytes, for difference.asked[class] asked for; 0 where usable_size is not offered */
+    uint64_t
+        usable[USABLE_CLASSES]; /* bytes, for difference.asked[class] asked for; 0 where usable_size is not offered */
     uint64_t refused, refused_least; /* requests that another granted, of difference.requests; the smallest, 0: none */
     uint64_t full, full_permille;    /* programs with a refusal; and the heap's share that was alive then, summed */
     uint64_t grown_in_place, shrunk_in_place; /* of difference.grown and .shrunk */

@@ -17,15 +17,15 @@ enum block_move { MOVE_NONE, MOVE_STAYED, MOVE_AWAY }; /* none: there was no blo
 
 /* One call. */
 struct observation {
-    uint32_t call;   /* number of the step in the round */
-    uint16_t op;     /* index in the program, */
-    uint16_t step;   /* and the call of its run */
-    uint8_t kind;    /* enum op_kind */
-    uint8_t result;  /* enum result_class */
-    uint8_t detail;  /* RESULT_PTR: log2 of the alignment of the address; RESULT_NULL: errno; RESULT_REPORT: which one */
-    uint8_t move;    /* enum block_move, of a resize */
-    uint64_t size;   /* bytes asked for, saturated; of an operation that asks for none, its first argument */
-    uint64_t size2;  /* alignment asked for; of a resize, the bytes that the block had; else 0 */
+    uint32_t call;  /* number of the step in the round */
+    uint16_t op;    /* index in the program, */
+    uint16_t step;  /* and the call of its run */
+    uint8_t kind;   /* enum op_kind */
+    uint8_t result; /* enum result_class */
+    uint8_t detail; /* RESULT_PTR: log2 of the alignment of the address; RESULT_NULL: errno; RESULT_REPORT: which one */
+    uint8_t move;   /* enum block_move, of a resize */
+    uint64_t size;  /* bytes asked for, saturated; of an operation that asks for none, its first argument */
+    uint64_t size2; /* alignment asked for; of a resize, the bytes that the block had; else 0 */
     uint64_t usable; /* bytes, 0 where unknown */
     uint64_t offset; /* of the block, as in struct event */
 };
@@ -37,9 +37,11 @@ struct observed {
     uint8_t verdict;       /* enum verdict_kind; of a program that has not come to its end VERDICT_ERROR */
     uint64_t heap_bytes;   /* lent; 0 on a host heap */
     uint64_t live;         /* bytes asked for and alive, at most; on a host heap, those written: huge blocks are not */
-    uint64_t live_refused; /* ... when a request that fits the heap was first refused, without injection; else OFFSET_NONE */
+    uint64_t
+        live_refused; /* ... when a request that fits the heap was first refused, without injection; else OFFSET_NONE */
     uint64_t taken; /* at most, of the break, the window or the machine; of a region up to its highest block; 0: host */
-    uint64_t resident; /* host heap: anonymous memory of the process at the end of the round beyond what it had before its
+    uint64_t
+        resident; /* host heap: anonymous memory of the process at the end of the round beyond what it had before its
                         * first program, without the harness's shadow */
 };
 

@@ -69,8 +69,7 @@ static struct observation *refused(unsigned i, uint32_t call, uint64_t size)
 static unsigned compare(unsigned count)
 {
     struct observed_run runs[3];
-    for (unsigned i = 0; i < count; i++)
-        runs[i] = (struct observed_run){.program = &programs[i], .calls = calls[i]};
+    for (unsigned i = 0; i < count; i++) runs[i] = (struct observed_run){.program = &programs[i], .calls = calls[i]};
     difference_begin(&difference, parties, count);
     return difference_add(&difference, runs, found, 4);
 }
@@ -281,10 +280,8 @@ static struct observation_log *log_of(struct program *p, const char *text)
     struct observation_log *log = calloc(1, sizeof *log);
     assert_non_null(log);
     observer.log = log;
-    struct exec_options options = {.ops = &alloc_freelist,
-                                   .contract = alloc_freelist.contract,
-                                   .counters = &counters,
-                                   .observer = &observer};
+    struct exec_options options = {
+        .ops = &alloc_freelist, .contract = alloc_freelist.contract, .counters = &counters, .observer = &observer};
     assert_true(program_parse(p, text, strlen(text), &wrong));
     struct exec *x = exec_open(&options);
     assert_non_null(x);

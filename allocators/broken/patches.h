@@ -11,8 +11,9 @@ extern const struct alloc_ops alloc_sloppy;
 canary_patch sloppy_merges_late, sloppy_merges_forward, sloppy_never_merges, sloppy_never_splits, sloppy_ignores_break;
 
 /* broken_free.c */
-canary_patch free_null_reported, bad_free_unnoticed, bad_free_frees, interior_free_mistaken, free_sets_errno, write_unnoticed,
-    free_sized_too_strict, free_sized_trusts, free_aligned_sized_too_strict, free_scribbles, free_trims_too_much;
+canary_patch free_null_reported, bad_free_unnoticed, bad_free_frees, interior_free_mistaken, free_sets_errno,
+    write_unnoticed, free_sized_too_strict, free_sized_trusts, free_aligned_sized_too_strict, free_scribbles,
+    free_trims_too_much;
 
 /* broken_realloc.c */
 canary_patch realloc_null_fails, realloc_copies_half, realloc_frees_on_failure, realloc_misaligned, realloc_zero_frees,
