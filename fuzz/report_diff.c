@@ -163,6 +163,7 @@ static void print_wrapped(FILE *out, const char *text)
     fputs("  ", out);
     for (const char *at = text; *at;) {
         size_t word = strcspn(at, " ");
+        if (strncmp(at + word, " %", 2) == 0) word += 1 + strcspn(at + word + 1, " "); /* stays with its number */
         if (column > 2 && column + 1 + word > TEXT_COLUMNS) {
             fputs("\n  ", out);
             column = 2;
@@ -214,10 +215,10 @@ void report_text_end_diff(FILE *out, const struct diff_summary *s, bool quiet)
         putc('\n', out);
         print_sentences(out, d);
         if (sums->left_out)
-            fprintf(out, "  %s programs are left out of the comparison: one of the allocators broke a rule in them.\n",
-                    report_grouped(sums->left_out, left));
+            fprintf(out, "  Left out of the comparison: %s program%s in which one of the allocators broke a rule.\n",
+                    report_grouped(sums->left_out, left), sums->left_out == 1 ? "" : "s");
         if (sums->cut)
-            fprintf(out, "  Of %s long programs only the beginning was compared.\n", report_grouped(sums->cut, left));
+            fprintf(out, "  Compared at their beginning only, for want of room: %s.\n", report_grouped(sums->cut, left));
         putc('\n', out);
     }
     if (quiet && s->verdict == VERDICT_PASS) return;

@@ -307,7 +307,7 @@ static void add_call(const struct walk *w)
         return;
     }
     if (o->size >= HUGE_REQUEST) return;
-    if (aligned || !o->size2) add_usable(w, o);
+    if (aligned || (!o->size2 && o->move == MOVE_NONE)) add_usable(w, o);
     if (o->kind < OP_KERNEL_FIRST && !aligned_kind(o->kind)) add_alignment(w, o);
     add_resize(w, o);
 }
