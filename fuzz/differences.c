@@ -35,7 +35,8 @@ const char *bytes_word(uint64_t bytes, char buffer[32])
         unit++;
     }
     if (unit == 1 && bytes % 1024) scale = 1, unit = 0; /* requests near a power of two are told to the byte */
-    if (bytes % scale == 0) snprintf(buffer, 32, "%llu %s", (unsigned long long)(bytes / scale), units[unit]);
+    if (bytes == 1) snprintf(buffer, 32, "1 byte");
+    else if (bytes % scale == 0) snprintf(buffer, 32, "%llu %s", (unsigned long long)(bytes / scale), units[unit]);
     else snprintf(buffer, 32, "%.1f %s", (double)bytes / (double)scale, units[unit]);
     return buffer;
 }
@@ -75,7 +76,7 @@ static bool usable_of(const struct diff *d, unsigned i, unsigned class, uint64_t
 static bool refused_of(const struct diff *d, unsigned i, unsigned part, uint64_t *v)
 {
     const struct choices *c = &d->difference.choices[i];
-    *v = part ? c->full ? c->full_permille / c->full : 0 : c->refused;
+    *v = part ? c->full ? c->full_permille * 10 / c->full : 0 : c->refused;
     return d->difference.requests && (!part || c->full);
 }
 
@@ -265,7 +266,7 @@ static void tell_memory(FILE *out, const struct diff *d)
     for (unsigned i = 0; i < d->count; i++) {
         const struct choices *c = &d->difference.choices[i];
         if (!c->refused) continue;
-        fprintf(out, "%s%s refuses %.2f %% of the requests, which another grants, the smallest of %s", separator,
+        fprintf(out, "%s%s refuses %.2f %% of the requests though another grants them, the smallest of %s", separator,
                 d->labels[i], (double)share_of(c->refused, d->difference.requests) / 100,
                 bytes_word(c->refused_least, bytes));
         separator = "; ";
@@ -280,8 +281,9 @@ static void tell_memory(FILE *out, const struct diff *d)
     struct range full = range_of(d, DIFFERENCE_MEMORY, 1);
     if (full.known < 2) return;
     fprintf(out, " A heap is %.1f %% full on average when %s first refuses what would fit in all of it",
-            (double)full.low / 10, d->labels[full.least]);
-    if (full.low != full.high) fprintf(out, ", and %.1f %% when %s does", (double)full.high / 10, d->labels[full.most]);
+            (double)full.low / 100, d->labels[full.least]);
+    if (full.low != full.high)
+        fprintf(out, ", and %.1f %% when %s does", (double)full.high / 100, d->labels[full.most]);
     fputs(".", out);
 }
 

@@ -218,7 +218,8 @@ void report_text_end_diff(FILE *out, const struct diff_summary *s, bool quiet)
             fprintf(out, "  Left out of the comparison: %s program%s in which one of the allocators broke a rule.\n",
                     report_grouped(sums->left_out, left), sums->left_out == 1 ? "" : "s");
         if (sums->cut)
-            fprintf(out, "  Compared at their beginning only, for want of room: %s.\n", report_grouped(sums->cut, left));
+            fprintf(out, "  Compared at their beginning only, for want of room: %s.\n",
+                    report_grouped(sums->cut, left));
         putc('\n', out);
     }
     if (quiet && s->verdict == VERDICT_PASS) return;
