@@ -1,0 +1,63 @@
+# Targets for coverage-guided fuzzing engines: assay_fuzz_<name>. Those of the built-in allocators are made in
+# fuzz/engines/CMakeLists.txt, those of users by assay_add_allocator, from assay's own tree and from its package alike.
+#
+# What is under test is compiled once for each engine with that engine's coverage (and, in the preset libfuzzer-asan, with
+# sanitizers); model, machine and front come from the ordinary archives, uninstrumented. The linker takes the instrumented
+# objects first, so that the archives' copies of the same files are never looked at.
+#
+#   ASSAY_ENGINES           OFF, or an engine: libfuzzer, afl
+#   ASSAY_ENGINE_SANITIZE   sanitizers for what is under test, in the words of -fsanitize=; empty: none
+#   ASSAY_ENGINES_FOLDER    where the entry points lie
+set(ASSAY_ENGINES OFF CACHE STRING "Fuzzing engine to make targets for: OFF, libfuzzer, afl")
+set(ASSAY_ENGINE_SANITIZE "" CACHE STRING "Sanitizers for what is under test in fuzz targets: address,undefined")
+
+if(NOT ASSAY_ENGINES_FOLDER)
+    set(ASSAY_ENGINES_FOLDER ${PROJECT_SOURCE_DIR}/fuzz/engines)
+endif()
+
+# Flags by engine: for what is under test, and for the link. Of libFuzzer's coverage only the counters: following compared
+# values (-fsanitize=fuzzer-no-link adds that) costs as much as the allocators themselves, and tells little of sizes that
+# the mutators move to their borders anyway.
+set(engine_compile_libfuzzer -fsanitize-coverage=inline-8bit-counters,pc-table)
+set(engine_link_libfuzzer -fsanitize=fuzzer)
+
+# AFL++ brings its coverage as a compiler of its own, which takes clang's place for what is under test and at the link.
+set(engine_compiler_afl ${CMAKE_CURRENT_LIST_DIR}/afl-compiler)
+set(engine_sources_afl ${ASSAY_ENGINES_FOLDER}/afl_main.c)
+
+# assay_engine_subject(NAME FILE…): an object library under_test_NAME, with the engine's coverage.
+function(assay_engine_subject name)
+    add_library(under_test_${name} OBJECT ${ARGN})
+    target_link_libraries(under_test_${name} PRIVATE assay::headers)
+    target_compile_options(under_test_${name} PRIVATE ${engine_compile_${ASSAY_ENGINES}})
+    if(engine_compiler_${ASSAY_ENGINES})
+        set_target_properties(under_test_${name} PROPERTIES C_COMPILER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}})
+    endif()
+    if(ASSAY_ENGINE_SANITIZE)
+        target_compile_options(under_test_${name} PRIVATE
+            -fsanitize=${ASSAY_ENGINE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    endif()
+endfunction()
+
+# assay_fuzz_target(NAME [MAIN FILE] [SUBJECTS NAME…] [DEFINE NAME=VALUE…]): the program assay_fuzz_NAME. MAIN holds its
+# entry points, target_allocator.c if not said.
+function(assay_fuzz_target name)
+    cmake_parse_arguments(PARSE_ARGV 1 fuzz "" "MAIN" "SUBJECTS;DEFINE")
+    if(NOT fuzz_MAIN)
+        set(fuzz_MAIN target_allocator.c)
+    endif()
+    add_executable(assay_fuzz_${name} ${ASSAY_ENGINES_FOLDER}/${fuzz_MAIN} ${engine_sources_${ASSAY_ENGINES}})
+    if(engine_compiler_${ASSAY_ENGINES})
+        set_target_properties(assay_fuzz_${name} PROPERTIES C_LINKER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}})
+    endif()
+    foreach(subject ${fuzz_SUBJECTS})
+        target_sources(assay_fuzz_${name} PRIVATE $<TARGET_OBJECTS:under_test_${subject}>)
+    endforeach()
+    target_compile_definitions(assay_fuzz_${name} PRIVATE ${fuzz_DEFINE})
+    target_link_libraries(assay_fuzz_${name} PRIVATE assay::engine)
+    target_link_options(assay_fuzz_${name} PRIVATE ${engine_link_${ASSAY_ENGINES}})
+    if(ASSAY_ENGINE_SANITIZE)
+        target_link_options(assay_fuzz_${name} PRIVATE -fsanitize=${ASSAY_ENGINE_SANITIZE})
+    endif()
+    set_target_properties(assay_fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/engines)
+endfunction()
