@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,8 +97,10 @@ static int run(char **command, struct recording *r, const char *library, int fd)
 static int check_output(const char *path)
 {
     char folder[4096];
+    struct stat st;
     if (!path) return complain("-o FILE is missing: where the program goes");
     if (strcmp(path, "-") == 0) return 0;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return complain("cannot write %s: %s", path, strerror(EISDIR));
     if (access(path, F_OK) == 0) return access(path, W_OK) ? complain("cannot write %s: %s", path, strerror(errno)) : 0;
     snprintf(folder, sizeof folder, "%s", path);
     char *slash = strrchr(folder, '/');
