@@ -11,11 +11,12 @@ set(ASSAY_ENGINE_SANITIZE "" CACHE STRING "Sanitizers for what is under test in 
 
 set(assay_engines_folder ${PROJECT_SOURCE_DIR}/fuzz/engines)
 
-# Flags by engine: for what is under test, and for the link. Of libFuzzer's coverage only the counters: following compared
+# By engine: flags for what is under test and for the link, and the file that every target has besides its own. Of libFuzzer's coverage only the counters: following compared
 # values (-fsanitize=fuzzer-no-link adds that) costs as much as the allocators themselves, and tells little of sizes that
 # the mutators move to their borders anyway.
 set(engine_compile_libfuzzer -fsanitize-coverage=inline-8bit-counters,pc-table)
 set(engine_link_libfuzzer -fsanitize=fuzzer)
+set(engine_source_libfuzzer libfuzzer.c)
 
 # assay_engine_subject(NAME FILE…): an object library under_test_NAME, with the engine's coverage.
 function(assay_engine_subject name)
@@ -35,7 +36,8 @@ function(assay_fuzz_target name)
     if(NOT fuzz_MAIN)
         set(fuzz_MAIN target_allocator.c)
     endif()
-    add_executable(assay_fuzz_${name} ${assay_engines_folder}/${fuzz_MAIN})
+    add_executable(assay_fuzz_${name} ${assay_engines_folder}/${fuzz_MAIN}
+        ${assay_engines_folder}/${engine_source_${ASSAY_ENGINES}})
     foreach(subject ${fuzz_SUBJECTS})
         target_sources(assay_fuzz_${name} PRIVATE $<TARGET_OBJECTS:under_test_${subject}>)
     endforeach()
@@ -48,13 +50,14 @@ function(assay_fuzz_target name)
     set_target_properties(assay_fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/engines)
 endfunction()
 
+# What targets of every engine share, and the tests of that.
+add_library(engine STATIC ${assay_engines_folder}/engine.c ${assay_engines_folder}/mutate.c)
+target_include_directories(engine PUBLIC ${assay_engines_folder})
+target_link_libraries(engine PUBLIC front)
+
 if(NOT ASSAY_ENGINES)
     return()
 endif()
-
-add_library(engine STATIC ${assay_engines_folder}/engine.c)
-target_include_directories(engine PUBLIC ${assay_engines_folder})
-target_link_libraries(engine PUBLIC front)
 
 # What is under test, by group; the harness's side of the memory lent is not.
 set(folder ${PROJECT_SOURCE_DIR}/allocators)

@@ -17,6 +17,49 @@
 #define COUNTED_COURSE 0xffu
 #define COUNTED_ONE_IN 64u
 
+/* ---- What the model shows to the engine ---------------------------------------------------------------------------- */
+
+/* libFuzzer clears this section before each program, and takes any byte of it that is new for new coverage. */
+static struct {
+    struct exec_features run;
+    uint8_t rules[RULE_COUNT]; /* put to the test */
+} shown __attribute__((section("__libfuzzer_extra_counters"), used));
+
+static void show_rules(struct engine *e)
+{
+    for (unsigned rule = 0; rule < RULE_COUNT; rule++)
+        shown.rules[rule] |= e->counters.checked[rule] != e->checked[rule];
+    memcpy(e->checked, e->counters.checked, sizeof e->checked);
+}
+
+/* ---- What a sanitizer is told -------------------------------------------------------------------------------------- */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WHOLE_PROGRAM_INSTRUMENTED 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define WHOLE_PROGRAM_INSTRUMENTED 1
+#endif
+
+extern void __asan_poison_memory_region(const volatile void *from, size_t bytes) __attribute__((weak));
+extern void __asan_unpoison_memory_region(const volatile void *from, size_t bytes) __attribute__((weak));
+
+static void close_block(const void *block, size_t bytes) { __asan_poison_memory_region(block, bytes); }
+static void open_block(const void *block, size_t bytes) { __asan_unpoison_memory_region(block, bytes); }
+
+/* The model's own reads and writes of a block are not looked at, being uninstrumented; so blocks stay closed all their
+ * lives. */
+static const struct exec_guard *guard(void)
+{
+#ifndef WHOLE_PROGRAM_INSTRUMENTED
+    static const struct exec_guard asan = {close_block, open_block};
+    if (__asan_poison_memory_region && __asan_unpoison_memory_region) return &asan;
+#endif
+    return NULL;
+}
+
 /* ---- Opening --------------------------------------------------------------------------------------------------------- */
 
 static struct exec *executor(struct engine *e, struct trace *trace)
@@ -25,7 +68,9 @@ static struct exec *executor(struct engine *e, struct trace *trace)
                                    .contract = e->target.contract,
                                    .trace = trace,
                                    .counters = &e->counters,
-                                   .position = &e->position};
+                                   .position = &e->position,
+                                   .features = &shown.run,
+                                   .guard = guard()};
     return exec_open(&o);
 }
 
@@ -61,11 +106,6 @@ static bool begins(const void *bytes, size_t length, const char *word)
     return length >= strlen(word) && memcmp(bytes, word, strlen(word)) == 0;
 }
 
-static bool is_kernel(const unsigned char *b, size_t length)
-{
-    return length >= 4 && (b[0] & ~SWARM_ILLEGAL) == SWARM_KERNEL[0] && memcmp(b + 1, &SWARM_KERNEL[1], 3) == 0;
-}
-
 static bool is_swarm(const unsigned char *b, size_t length)
 {
     return !begins(b, length, PROGRAM_MAGIC) && !begins(b, length, TEXT_WORD);
@@ -82,7 +122,7 @@ static uint8_t family_for(const struct generator *g, uint8_t family, unsigned ch
 /* Which of the two swarm forms and whether with contract errors: one value, as the generator has it. */
 static uint8_t family_of(const unsigned char *b, size_t length)
 {
-    const uint8_t family = is_kernel(b, length) ? SWARM_FAMILIES : b[0] % SWARM_FAMILIES;
+    const uint8_t family = swarm_is_kernel(b, length) ? SWARM_FAMILIES : b[0] % SWARM_FAMILIES;
     return (uint8_t)(family | (b[0] & SWARM_ILLEGAL));
 }
 
@@ -120,7 +160,7 @@ void engine_decode(struct engine *e, const void *bytes, size_t length)
     engine_fit(e, copy, length);
     program_decode(&e->program, copy, length);
     /* The malloc family's bytes say nothing of machines; this one does not matter to them otherwise. */
-    if (e->generator.on_machine && length > 11 && !is_kernel(copy, length))
+    if (e->generator.on_machine && length > 11 && !swarm_is_kernel(copy, length))
         e->program.heap.machine = swarm_machines[copy[11] & 15];
 }
 
@@ -133,11 +173,13 @@ enum { SIGNALS = sizeof faults / sizeof *faults };
 static struct sigaction before[SIGNALS]; /* the engine's own */
 
 /* Ours comes first: it tells of the program, and what the engine does of a fault follows when this returns. */
-static void on_fault(int number, siginfo_t *info, void *context)
+static void on_fault(int number)
 {
-    (void)context;
     for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &before[i], NULL);
-    if (running) engine_crashed(running, number, number == SIGABRT ? NULL : info->si_addr);
+    const char *name = signal_name(number);
+    char seen[64];
+    snprintf(seen, sizeof seen, "signal %d (%s)", number, name ? name : "no name");
+    engine_fault(number, seen);
     raise(number);
 }
 
@@ -145,7 +187,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 static void watch_faults(void)
 {
     static bool watching;
-    const struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    const struct sigaction act = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
     if (watching) return;
     watching = true;
     for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &act, &before[i]);
@@ -157,6 +199,7 @@ void engine_judge(struct engine *e, struct verdict *verdict)
     running = e;
     exec_run(e->exec, &e->program, verdict);
     running = NULL;
+    show_rules(e);
 }
 
 void engine_run(struct engine *e, const void *bytes, size_t length)
@@ -209,18 +252,19 @@ _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict)
     abort();
 }
 
-void engine_crashed(struct engine *e, int signal_number, const void *address)
+void engine_fault(int signal_number, const char *seen)
 {
+    struct engine *e = running;
+    if (!e) return; /* not in a call of ours, or told already */
+    running = NULL;
     const struct exec_position *at = &e->position;
     const enum rule rule = signal_number == SIGABRT ? RULE_ABORT : RULE_CRASH;
-    const char *name = signal_name(signal_number);
-    running = NULL;
-    (void)address;
-    found.verdict = (struct verdict){
+    const char *call = at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init";
+    struct verdict *v = &found.verdict;
+    *v = (struct verdict){
         .kind = VERDICT_FAIL, .rule = rule, .op = at->op, .step = at->step, .round = at->round, .slot = PROGRAM_SLOTS};
-    snprintf(found.verdict.expected, sizeof found.verdict.expected, "%s", rule_info(rule)->sentence);
-    snprintf(found.verdict.seen, sizeof found.verdict.seen, "signal %d (%s) in %s", signal_number,
-             name ? name : "no name", at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init");
+    snprintf(v->expected, sizeof v->expected, "%s", rule_info(rule)->sentence);
+    snprintf(v->seen, sizeof v->seen, "%s in %s", seen, call);
     found.signal_number = signal_number;
     tell(e);
 }

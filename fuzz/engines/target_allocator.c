@@ -5,6 +5,7 @@
  * build, leaves of the kernel group only these of enum swarm_group.
  */
 #include "engine.h"
+#include "entry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +14,6 @@
 #ifndef ASSAY_TARGET
 #define ASSAY_TARGET "any"
 #endif
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 static struct engine engine;
 
@@ -40,6 +38,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 #endif
     return 0;
 }
+
+void target_fit(unsigned char *bytes, size_t length) { engine_fit(&engine, bytes, length); }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
