@@ -4,18 +4,18 @@
 #include "kernel.h"
 #include "names.h"
 #include "report.h"
+#include "sanitizer.h"
 #include "store.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define TEXT_WORD "assay 1"
-
-/* The course that counts a free's instructions costs as much as twenty programs: engines would rather do without. */
-#define COUNTED_COURSE 0xffu
-#define COUNTED_ONE_IN 64u
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* ---- What the model shows to the engine ---------------------------------------------------------------------------- */
 
@@ -27,35 +27,29 @@ static struct {
 
 static void show_rules(struct engine *e)
 {
-    for (unsigned rule = 0; rule < RULE_COUNT; rule++)
-        shown.rules[rule] |= e->counters.checked[rule] != e->checked[rule];
-    memcpy(e->checked, e->counters.checked, sizeof e->checked);
+    shown.rules[RULE_NONE] = 1; /* a program ran: never nothing, or libFuzzer takes the target for a dead one */
+    for (unsigned rule = RULE_NONE + 1; rule < RULE_COUNT; rule++)
+        shown.rules[rule] |= e->counters->checked[rule] != e->checked[rule];
+    memcpy(e->checked, e->counters->checked, sizeof e->checked);
 }
 
-/* ---- What a sanitizer is told -------------------------------------------------------------------------------------- */
+/* ---- What AddressSanitizer is told --------------------------------------------------------------------------------- */
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define WHOLE_PROGRAM_INSTRUMENTED 1
+#define MODEL_INSTRUMENTED 1
 #endif
 #endif
 #ifdef __SANITIZE_ADDRESS__
-#define WHOLE_PROGRAM_INSTRUMENTED 1
+#define MODEL_INSTRUMENTED 1
 #endif
 
-extern void __asan_poison_memory_region(const volatile void *from, size_t bytes) __attribute__((weak));
-extern void __asan_unpoison_memory_region(const volatile void *from, size_t bytes) __attribute__((weak));
-
-static void close_block(const void *block, size_t bytes) { __asan_poison_memory_region(block, bytes); }
-static void open_block(const void *block, size_t bytes) { __asan_unpoison_memory_region(block, bytes); }
-
-/* The model's own reads and writes of a block are not looked at, being uninstrumented; so blocks stay closed all their
- * lives. */
+/* The model's own reads and writes are not looked at, being uninstrumented; so blocks stay closed all their lives. */
 static const struct exec_guard *guard(void)
 {
-#ifndef WHOLE_PROGRAM_INSTRUMENTED
-    static const struct exec_guard asan = {close_block, open_block};
-    if (__asan_poison_memory_region && __asan_unpoison_memory_region) return &asan;
+#ifndef MODEL_INSTRUMENTED
+    static const struct exec_guard asan = {.close = sanitizer_forbid, .open = sanitizer_allow};
+    if (sanitizer_asan()) return &asan;
 #endif
     return NULL;
 }
@@ -67,11 +61,38 @@ static struct exec *executor(struct engine *e, struct trace *trace)
     const struct exec_options o = {.ops = e->target.ops,
                                    .contract = e->target.contract,
                                    .trace = trace,
-                                   .counters = &e->counters,
+                                   .counters = e->counters,
                                    .position = &e->position,
                                    .features = &shown.run,
                                    .guard = guard()};
     return exec_open(&o);
+}
+
+/* Counts are kept where ASSAY_COUNTERS in the environment says, for another process to read while this one runs: a file of
+ * the size of struct exec_counters. Else, or if it is not, in this process. */
+static struct exec_counters *shared_counters(void)
+{
+    static struct exec_counters own;
+    const char *path = getenv("ASSAY_COUNTERS");
+    struct stat st;
+    void *p = MAP_FAILED;
+    const int fd = path && *path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == sizeof own)
+        p = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0) close(fd);
+    return p == MAP_FAILED ? &own : p;
+}
+
+/* e->target is open; the rest of e is zero. */
+static int open_target(struct engine *e, char *error, size_t size)
+{
+    generator_init(&e->generator, &e->target, 0);
+    e->counters = shared_counters();
+    const bool host = e->target.contract.backing == BACKING_HOST;
+    if (host) e->trace = calloc(1, sizeof *e->trace);
+    if ((!host || e->trace) && (e->exec = executor(e, e->trace))) return 0;
+    snprintf(error, size, "%s: no memory for the executor", e->target.name);
+    return -1;
 }
 
 int engine_open(struct engine *e, const char *allocator, const char *prefix, const char *profile, char *error,
@@ -80,12 +101,15 @@ int engine_open(struct engine *e, const char *allocator, const char *prefix, con
     memset(e, 0, sizeof *e);
     if (target_resolve(&e->target, allocator, prefix, profile, error, size)) return -1;
     if (target_open(&e->target, error, size)) return -1;
-    generator_init(&e->generator, &e->target, 0);
-    const bool host = e->target.contract.backing == BACKING_HOST;
-    if (host) e->trace = calloc(1, sizeof *e->trace);
-    if ((!host || e->trace) && (e->exec = executor(e, e->trace))) return 0;
-    snprintf(error, size, "%s: no memory for the executor", allocator);
-    return -1;
+    return open_target(e, error, size);
+}
+
+int engine_open_linked(struct engine *e, const struct alloc_ops *ops, const char *name, const char *profile,
+                       char *error, size_t size)
+{
+    memset(e, 0, sizeof *e);
+    if (target_adopt(&e->target, ops, name, profile, error, size)) return -1;
+    return open_target(e, error, size);
 }
 
 void engine_narrow(struct engine *e, uint8_t groups)
@@ -99,69 +123,9 @@ void engine_narrow(struct engine *e, uint8_t groups)
     if (kept) g->family_count = kept;
 }
 
-/* ---- Fitting ---------------------------------------------------------------------------------------------------------- */
-
-static bool begins(const void *bytes, size_t length, const char *word)
-{
-    return length >= strlen(word) && memcmp(bytes, word, strlen(word)) == 0;
-}
-
-static bool is_swarm(const unsigned char *b, size_t length)
-{
-    return !begins(b, length, PROGRAM_MAGIC) && !begins(b, length, TEXT_WORD);
-}
-
-/* What the bytes are among the families that weigh for this allocator: themselves if they are one of them. */
-static uint8_t family_for(const struct generator *g, uint8_t family, unsigned choice)
-{
-    for (unsigned i = 0; i < g->family_count; i++)
-        if (g->families[i] == family) return family;
-    return g->families[choice % g->family_count];
-}
-
-/* Which of the two swarm forms and whether with contract errors: one value, as the generator has it. */
-static uint8_t family_of(const unsigned char *b, size_t length)
-{
-    const uint8_t family = swarm_is_kernel(b, length) ? SWARM_FAMILIES : b[0] % SWARM_FAMILIES;
-    return (uint8_t)(family | (b[0] & SWARM_ILLEGAL));
-}
-
-void engine_fit(const struct engine *e, unsigned char *b, size_t length)
-{
-    const struct generator *g = &e->generator;
-    if (!length || !is_swarm(b, length)) return;
-    const uint8_t is = family_of(b, length), to = family_for(g, is, b[0]);
-    if ((to & ~SWARM_ILLEGAL) == SWARM_FAMILIES) {
-        if (length < SWARM_HEAD_BYTES) return; /* a head cut short: no operation, whatever it is */
-        memcpy(b, SWARM_KERNEL, 4);
-        b[0] = (unsigned char)(SWARM_KERNEL[0] | (to & SWARM_ILLEGAL));
-        b[4] &= g->groups;
-        if (!(b[4] & SWARM_GROUPS)) b[4] = g->groups;
-        return;
-    }
-    if (is != to) b[0] = to;
-    if (length > 13 && b[9] == COUNTED_COURSE && b[13] % COUNTED_ONE_IN) b[9] = 0;
-}
-
 void engine_decode(struct engine *e, const void *bytes, size_t length)
 {
-    static unsigned char copy[PROGRAM_BYTES_MAX];
-    struct parse_error wrong;
-    if (begins(bytes, length, TEXT_WORD)) {
-        if (!program_parse(&e->program, bytes, length, &wrong)) program_clear(&e->program);
-        return;
-    }
-    if (!is_swarm(bytes, length)) {
-        program_decode(&e->program, bytes, length);
-        return;
-    }
-    if (length > sizeof copy) length = sizeof copy;
-    if (length) memcpy(copy, bytes, length);
-    engine_fit(e, copy, length);
-    program_decode(&e->program, copy, length);
-    /* The malloc family's bytes say nothing of machines; this one does not matter to them otherwise. */
-    if (e->generator.on_machine && length > 11 && !swarm_is_kernel(copy, length))
-        e->program.heap.machine = swarm_machines[copy[11] & 15];
+    generator_decode(&e->generator, bytes, length, &e->program);
 }
 
 /* ---- Running ---------------------------------------------------------------------------------------------------------- */
@@ -175,12 +139,27 @@ static struct sigaction before[SIGNALS]; /* the engine's own */
 /* Ours comes first: it tells of the program, and what the engine does of a fault follows when this returns. */
 static void on_fault(int number)
 {
-    for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &before[i], NULL);
     const char *name = signal_name(number);
     char seen[64];
+    for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &before[i], NULL);
     snprintf(seen, sizeof seen, "signal %d (%s)", number, name ? name : "no name");
-    engine_fault(number, seen);
+    engine_fault(number == SIGABRT ? RULE_ABORT : RULE_CRASH, number, seen);
     raise(number);
+}
+
+/* An allocator that ends the process: a finding, where the engine would see an end in order. */
+static void on_exit_called(void)
+{
+    if (!running) return;
+    engine_fault(RULE_EXIT, 0, "exit");
+    abort();
+}
+
+/* In the place of the C library's, which ends the process without asking anybody. Engines end themselves with _Exit. */
+_Noreturn void _exit(int status)
+{
+    on_exit_called();
+    for (;;) syscall(SYS_exit_group, status);
 }
 
 /* At the first program: only then has the engine set up what is to follow. */
@@ -190,6 +169,7 @@ static void watch_faults(void)
     const struct sigaction act = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
     if (watching) return;
     watching = true;
+    atexit(on_exit_called);
     for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &act, &before[i]);
 }
 
@@ -219,11 +199,11 @@ static void tell(struct engine *e)
     const char *folder = getenv("ASSAY_OUT");
     char error[4400];
     struct report report = {.format = FORMAT_TEXT, .out = stderr};
-    if (!folder || !*folder) folder = "assay-out";
+    if (!folder) folder = "assay-out";
     found.target = &e->target;
     found.program = e->program;
     found.original_ops = found.program.op_count;
-    if (store_open(folder, error, sizeof error) || store_finding(folder, &found, error, sizeof error))
+    if (*folder && (store_open(folder, error, sizeof error) || store_finding(folder, &found, error, sizeof error)))
         fprintf(stderr, "%s\n", error);
     report_begin(&report);
     report_finding(&report, &found);
@@ -252,19 +232,17 @@ _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict)
     abort();
 }
 
-void engine_fault(int signal_number, const char *seen)
+void engine_fault(enum rule rule, int signal_number, const char *seen)
 {
     struct engine *e = running;
     if (!e) return; /* not in a call of ours, or told already */
     running = NULL;
     const struct exec_position *at = &e->position;
-    const enum rule rule = signal_number == SIGABRT ? RULE_ABORT : RULE_CRASH;
-    const char *call = at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init";
     struct verdict *v = &found.verdict;
     *v = (struct verdict){
         .kind = VERDICT_FAIL, .rule = rule, .op = at->op, .step = at->step, .round = at->round, .slot = PROGRAM_SLOTS};
     snprintf(v->expected, sizeof v->expected, "%s", rule_info(rule)->sentence);
-    snprintf(v->seen, sizeof v->seen, "%s in %s", seen, call);
+    snprintf(v->seen, sizeof v->seen, "%s in %s", seen, at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init");
     found.signal_number = signal_number;
     tell(e);
 }

@@ -14,7 +14,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 /* Runs one input: 0; or does not return. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
-/* Writes over what would waste the input on this target, without changing its length (engine_fit). */
+/* Writes over what would waste the input on this target, without changing its length (generator_fit). */
 void target_fit(unsigned char *bytes, size_t length);
 
 #endif

@@ -36,7 +36,7 @@ const char *__asan_default_options(void)
 
 /* Sanitizers call these when they have something to say, before they end the process. */
 __attribute__((visibility("default"), used)) void __asan_on_error(void);
-void __asan_on_error(void) { engine_fault(SIGABRT, "a report of AddressSanitizer"); }
+void __asan_on_error(void) { engine_fault(RULE_ABORT, SIGABRT, "a report of AddressSanitizer"); }
 
 __attribute__((visibility("default"), used)) void __ubsan_on_report(void);
-void __ubsan_on_report(void) { engine_fault(SIGABRT, "a report of UndefinedBehaviorSanitizer"); }
+void __ubsan_on_report(void) { engine_fault(RULE_ABORT, SIGABRT, "a report of UndefinedBehaviorSanitizer"); }
