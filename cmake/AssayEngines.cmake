@@ -96,3 +96,11 @@ foreach(group pages caches kmalloc vmalloc pools)
     string(TOUPPER ${group} GROUP)
     assay_fuzz_target(kernel_${group} SUBJECTS ${kernel} DEFINE ASSAY_TARGET="vmalloc" ASSAY_GROUPS=SWARM_${GROUP})
 endforeach()
+
+if(ASSAY_ENGINES STREQUAL "afl" AND EXISTS ${assay_engines_folder}/mutate.c)
+    # What afl-fuzz loads into itself.
+    set_target_properties(libassay allocators PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    add_library(assay_mutate_afl MODULE ${assay_engines_folder}/mutate_afl.c ${assay_engines_folder}/mutate.c)
+    target_link_libraries(assay_mutate_afl PRIVATE libassay)
+    set_target_properties(assay_mutate_afl PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/engines)
+endif()
