@@ -10,7 +10,12 @@ targets=$(dirname "$assay")/engines
 command -v afl-fuzz >/dev/null || { echo 'afl++ is not installed'; exit 77; }
 work=$(mktemp -d)
 started=()
-trap 'for p in "${started[@]}"; do kill -9 "$p" 2>/dev/null; done; rm -rf "$work"' EXIT
+cleanup() {
+    local pid
+    for pid in "${started[@]}"; do kill -9 "$pid" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap cleanup EXIT
 cd "$work" || exit 2
 export AFL_ALLOW_TMP=1 AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1
 export ASSAY_OUT=
@@ -86,7 +91,7 @@ grep -q 'target_mode *: .*shmem_testcase.*' $stats || failed 'inputs do not go t
 grep -q 'target_mode *: .*persistent' $stats || failed 'the target is not persistent' "$(<$stats)"
 grep -q 'target_mode *: .*deferred' $stats || failed 'the fork server is not deferred' "$(<$stats)"
 compgen -G 'shared/afl-freelist/other_host_0/queue/id:*,sync:main,*' >/dev/null ||
-    failed 'the second instance has taken nothing from the first' "$(ls shared/afl-freelist/*/queue | tail -n 5)"
+    failed 'the second instance has taken nothing from the first' "$(find shared -path '*/queue/*' | tail -n 5)"
 
 if ((failures)); then
     echo "engines_afl.sh: $failures failed"
