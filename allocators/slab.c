@@ -232,6 +232,7 @@ bool slab_enter(struct slab_heap *h, const struct kmem_cache *c, unsigned gfp)
 bool slab_enter_bulk(struct slab_heap *h)
 {
     struct machine *m = h->buddy.machine;
+    if (!machine_enter_any(m)) return false;
     if (!m->context.irqs_off && !m->context.hardirq) return true;
     machine_report(m, REPORT_BUG, NULL);
     return false;
@@ -275,7 +276,7 @@ void slab_cache_free_bulk(void *heap, struct kmem_cache *c, size_t count, void *
     struct slab_heap *h = heap;
     struct slab_place at;
     struct machine *m = h->buddy.machine;
-    if (!slab_enter_bulk(h) || !machine_enter_any(m)) return;
+    if (!slab_enter_bulk(h)) return;
     for (size_t i = 0; i < count; i++) {
         enum alloc_report wrong = c && !slab_cache_usable(c) ? REPORT_BUG : slab_find(h, c, objects[i], &at);
         if (wrong == REPORT_KINDS) continue;

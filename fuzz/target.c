@@ -207,6 +207,24 @@ int target_resolve(struct target *t, const char *spec, const char *prefix, const
     return 0;
 }
 
+int target_adopt(struct target *t, const struct alloc_ops *ops, const char *name, const char *profile, char *error,
+                 size_t size)
+{
+    memset(t, 0, sizeof *t);
+    if (strlen(name) >= sizeof t->name || absolute_path(t->path, sizeof t->path, name) != 0) {
+        snprintf(error, size, "%.32s…: the path is too long", name);
+        return -1;
+    }
+    snprintf(t->name, sizeof t->name, "%s", name);
+    t->kind = TARGET_VTABLE;
+    t->ops = ops;
+    t->contract = ops->contract;
+    offered_legal(t->offered, ops);
+    if (profile_apply(t, profile, error, size) != 0) return -1;
+    offered_illegal(t->offered, t->contract.promises);
+    return 0;
+}
+
 int target_narrow(struct target *t, enum target_mode mode, unsigned machine, char *error, size_t size)
 {
     const unsigned detects = PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_DETECTS_WRITES;

@@ -42,6 +42,11 @@ struct target {
 int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error,
                    size_t size);
 
+/* An allocator that is part of this program, to be called `name`: the module that other verbs find it in, for their
+ * commands are told. It is open at once. 0, or -1 with `error` if the name is too long or a word of the profile unknown. */
+int target_adopt(struct target *t, const struct alloc_ops *ops, const char *name, const char *profile, char *error,
+                 size_t size);
+
 /* Narrows what programs are made for it. 0; or -1 with `error` if it runs on no machine, or promises to report no contract
  * error. */
 int target_narrow(struct target *t, enum target_mode mode, unsigned machine, char *error, size_t size);

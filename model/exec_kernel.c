@@ -130,7 +130,7 @@ static bool take(struct exec *x, struct kernel_call *c, const struct machine_eve
 static void soil(struct kernel_model *k, uint32_t pfn, uint32_t count)
 {
     uint32_t stride = count / 8 + 1;
-    size_t at = k->probes++ * 64 % k->machine->page_bytes;
+    size_t at = k->probes++ * 64 & (k->machine->page_bytes - 1);
     for (uint32_t i = 0; i < count; i += stride) memset(machine_oracle(k->machine, pfn + i) + at, 0xD6, 64);
 }
 

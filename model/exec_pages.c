@@ -176,9 +176,10 @@ static bool judge_page(struct exec *x, struct page *head, uint32_t pfn, uint32_t
 
 static bool judge_pages(struct exec *x, struct page *head, uint32_t pfn, uint32_t count, bool compound)
 {
+    if (!judge_page(x, head, pfn, 0, compound)) return false;
+    if (count == 1) return true;
     uint32_t middle = x->kernel->probes++ % count;
-    return judge_page(x, head, pfn, 0, compound) && judge_page(x, head, pfn, middle, compound) &&
-           judge_page(x, head, pfn, count - 1, compound);
+    return judge_page(x, head, pfn, middle, compound) && judge_page(x, head, pfn, count - 1, compound);
 }
 
 static bool enter(struct exec *x, struct kernel_call *c, enum kernel_origin origin, void *handle, uint32_t pfn,

@@ -4,7 +4,7 @@
  * request takes one block whatever its size, and is refused if it is larger than a block, which the contract says, or
  * if none is free. malloc and free take constant time.
  *
- *     cc -shared -fPIC -I../allocators pool.c -o libpool.so && assay check ./libpool.so
+ *     cc -shared -fPIC -I../../allocators pool.c -o libpool.so && assay check ./libpool.so
  */
 #include "alloc.h"
 

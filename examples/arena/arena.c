@@ -4,7 +4,7 @@
  * comes back only in the reverse order of its allocation. malloc and free take constant time; a block costs its size
  * rounded up to ALIGN, and no header.
  *
- *     cc -shared -fPIC -I../allocators arena.c -o libarena.so && assay check ./libarena.so
+ *     cc -shared -fPIC -I../../allocators arena.c -o libarena.so && assay check ./libarena.so
  */
 #include "alloc.h"
 
