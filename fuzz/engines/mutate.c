@@ -276,13 +276,13 @@ static bool geometry(struct edit *e)
 static bool renew(struct edit *e)
 {
     static const unsigned char longest[] = {16, 32, 64, 128};
-    const bool kernel = swarm_is_kernel(e->bytes, e->size);
+    const size_t kept = swarm_is_kernel(e->bytes, e->size) ? 4 : 0; /* the word that names the form */
     const size_t room = e->max > SWARM_HEAD_BYTES ? (e->max - SWARM_HEAD_BYTES) / SWARM_OP_BYTES : 0;
     size_t count = RENEW_OPS_MIN + below(e, longest[below(e, 4)]);
     if (count > room) count = room;
     e->size = SWARM_HEAD_BYTES + count * SWARM_OP_BYTES;
     if (e->size > e->max) e->size = e->max;
-    fill(e, e->bytes + (kernel ? 5 : 0), e->size - (kernel ? 5 : 0));
+    if (e->size > kept) fill(e, e->bytes + kept, e->size - kept);
     measure(e);
     return true;
 }

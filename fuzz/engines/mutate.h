@@ -2,7 +2,7 @@
  *
  * An engine that flips bytes at random shifts every operation behind an inserted byte. Here the units are those of the
  * byte forms (docs/PROGRAMS.md): a head, then records, of 16 and 4 bytes in the swarm forms, of 32 and 32 in the literal
- * one. Whatever goes in, a program comes out, of the same form; text becomes the literal form. All choices follow from the
+ * one. Whatever goes in, a program comes out, of the same form but for MUTATE_RENEW; text becomes the literal form. All choices follow from the
  * seed.
  */
 #ifndef MUTATE_H
@@ -23,7 +23,7 @@ enum mutation {
     MUTATE_KIND,      /* which operation a record is */
     MUTATE_RUN,       /* one call, or a run of them */
     MUTATE_GEOMETRY,  /* the head: heap, course, what operations there are */
-    MUTATE_RENEW,     /* all of it: a random program of a random length; what becomes of bytes without a whole head */
+    MUTATE_RENEW,     /* all of it: a random program in a swarm form; what becomes of bytes without a whole head */
     MUTATIONS
 };
 
