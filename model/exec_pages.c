@@ -115,7 +115,9 @@ static bool judge_refusal(struct exec *x, struct kernel_call *c)
     if (c->order > x->kernel->machine->max_order) return true;
     if (c->injected & 1u << FAULT_PAGES) {
         exec_checked(x, RULE_B116);
-        return true;
+        exec_checked(x, RULE_B114);
+        if (!(c->effective & GFP_BIT_NOFAIL)) return true;
+        return exec_fail(x, RULE_B114, NULL, "no injected failure of a request that must not fail", "one was injected");
     }
     exec_checked(x, RULE_B28);
     if (c->must_succeed || kernel_must_succeed(x, c->effective, c->order))
