@@ -6,8 +6,10 @@
  */
 #include "encode.h"
 #include "generator.h"
+#include "kernel.h"
 #include "store.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,57 +25,87 @@ static int complain(const char *text)
 /* ---- The dictionary ---------------------------------------------------------------------------------------------------- */
 
 #define WORDS_MAX 512u
+#define WORD_BYTES 32u
 
 static struct {
-    const char *words[WORDS_MAX];
+    char words[WORDS_MAX][WORD_BYTES];
     unsigned count;
 } printed;
 
-/* Each word once; nothing in them needs to be escaped. */
-static void print_word(const char *word)
+/* Each word once. */
+static void print_word(const char *from, size_t length)
 {
+    char word[WORD_BYTES];
+    if (!length || length >= sizeof word || printed.count == WORDS_MAX) return;
+    memcpy(word, from, length);
+    word[length] = '\0';
     for (unsigned i = 0; i < printed.count; i++)
         if (strcmp(printed.words[i], word) == 0) return;
-    if (!*word || printed.count == WORDS_MAX) return;
-    printed.words[printed.count++] = word;
+    memcpy(printed.words[printed.count++], word, sizeof word);
     printf("\"%s\"\n", word);
 }
 
-static void print_words(const char *const *words, uint64_t count)
+/* The words in a text: letters, and what may follow one. */
+static void print_words(const char *text)
 {
-    for (uint64_t i = 0; words && i < count; i++) print_word(words[i]);
+    while (*text) {
+        size_t length = 0;
+        while (isalpha((unsigned char)*text) && (isalnum((unsigned char)text[length]) || text[length] == '_')) length++;
+        print_word(text, length);
+        text += length ? length : 1;
+    }
+}
+
+static void print_choices(const char *const *words, uint64_t count)
+{
+    for (uint64_t i = 0; words && i < count; i++) print_words(words[i]);
 }
 
 static void print_operand(const struct operand_shape *o)
 {
-    if (o->lead) print_word(o->lead);
-    if (o->form == OPERAND_WORD) print_words(o->words, o->limit);
+    if (o->lead) print_words(o->lead);
+    if (o->form == OPERAND_WORD) print_choices(o->words, o->limit);
+}
+
+static void print_op(struct op op)
+{
+    char text[512];
+    program_print_op(&op, text, sizeof text);
+    print_words(text);
+}
+
+/* What no table has: read off operations that say it. */
+static void print_kernel_words(void)
+{
+    static const uint32_t masks[] = {GFP_HIGHUSER_MOVABLE, GFP_HIGHUSER, GFP_USER, GFP_KERNEL, GFP_NOFS, GFP_NOIO,
+                                     GFP_ATOMIC,           GFP_NOWAIT};
+    print_op((struct op){.kind = OP_CACHE_CREATE, .count = 1, .b = PROGRAM_CACHE_ARGS(64, 8, 0x1ff, true)});
+    print_op((struct op){.kind = OP_CACHE_FREE_BULK, .count = 1, .a = PROGRAM_CACHES, .b = 1});
+    for (unsigned kind = 0; kind < 3; kind++)
+        print_op((struct op){.kind = OP_POOL_CREATE, .count = 1, .b = PROGRAM_POOL_ARGS(kind, 1, 1)});
+    for (unsigned i = 0; i < sizeof masks / sizeof *masks; i++)
+        print_op((struct op){.kind = OP_ALLOC_PAGES, .count = 1, .gfp = masks[i]});
+    for (unsigned bit = 0; bit < 32; bit++)
+        print_op((struct op){.kind = OP_ALLOC_PAGES, .count = 1, .gfp = UINT32_C(1) << bit});
 }
 
 static int dictionary(void)
 {
-    static char gfp[32][64];
     puts("# The words of programs: written by `assay_seeds --dictionary`.");
-    print_word(PROGRAM_MAGIC);
-    print_word(SWARM_KERNEL);
-    print_word("assay 1");
-    print_word("heap");
+    print_words(PROGRAM_MAGIC " " SWARM_KERNEL " heap step");
+    print_word("assay 1", strlen("assay 1"));
     for (unsigned key = 0; key < HEAP_KEYS; key++) {
-        print_word(heap_key_shapes[key].name);
-        print_words(heap_key_shapes[key].words, heap_key_shapes[key].max - heap_key_shapes[key].min + 1);
+        const struct heap_key_shape *k = &heap_key_shapes[key];
+        print_words(k->name);
+        print_choices(k->words, k->max - k->min + 1);
     }
     for (unsigned kind = 0; kind < OP_KINDS; kind++) {
-        print_word(op_shapes[kind].name);
+        print_words(op_shapes[kind].name);
         print_operand(&op_shapes[kind].a);
         print_operand(&op_shapes[kind].b);
     }
-    print_words(size_words, SIZE_KINDS);
-    print_word("step");
-    print_word("gfp");
-    for (unsigned bit = 0; bit < 32; bit++) {
-        program_print_gfp(UINT32_C(1) << bit, gfp[bit], sizeof gfp[bit]);
-        print_word(gfp[bit]);
-    }
+    print_choices(size_words, SIZE_KINDS);
+    print_kernel_words();
     return fflush(stdout) || ferror(stdout) ? complain("cannot write") : 0;
 }
 
