@@ -108,6 +108,7 @@ int verb_check(const struct options *o)
     static struct target t;
     char error[1024];
     if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
+    if (o->guard && target_guard(&t, error, sizeof error)) return complain("%s", error);
     if (target_narrow(&t, o->mode, o->machine, error, sizeof error)) return complain("%s", error);
     if (store_open(o->out, error, sizeof error)) return complain("%s", error);
     struct finding *f = malloc(sizeof *f);
