@@ -8,13 +8,15 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FAILURES_MAX 16u /* kept for one rule; more are counted */
 
-/* What waits for the end. struct report has no room for it, and a process writes one report at a time. */
+/* What waits for the end. struct report has no room for it, and a process writes one report at a time. A test case holds
+ * one <failure>, whose text has all findings: of several elements Jenkins and GitLab would show one. */
 static struct {
-    char *text[FAILURES_MAX];              /* <failure> elements, */
-    const struct target *of[FAILURES_MAX]; /* and whose they are */
+    char *text[FAILURES_MAX], *seen[FAILURES_MAX]; /* text reports, and what was seen, */
+    const struct target *of[FAILURES_MAX];         /* and whose they are */
     unsigned count;
 } failures[RULE_COUNT];
 
@@ -23,10 +25,10 @@ void report_junit_begin(void)
     for (unsigned rule = 0; rule < RULE_COUNT; rule++) {
         for (unsigned i = 0; i < FAILURES_MAX; i++) {
             free(failures[rule].text[i]);
-            failures[rule].text[i] = NULL;
+            free(failures[rule].seen[i]);
         }
-        failures[rule].count = 0;
     }
+    memset(failures, 0, sizeof failures);
 }
 
 /* The text report of a finding, from malloc; NULL if there is no memory. */
@@ -44,32 +46,47 @@ static char *finding_text(const struct finding *f)
 
 void report_junit_finding(const struct finding *f)
 {
-    const struct rule_info *info = report_rule(&f->verdict);
-    unsigned n = failures[f->verdict.rule].count++;
-    size_t size;
-    if (n < FAILURES_MAX) failures[f->verdict.rule].of[n] = f->target;
-    FILE *stream = n < FAILURES_MAX ? open_memstream(&failures[f->verdict.rule].text[n], &size) : NULL;
-    if (stream == NULL) return;
-
-    char *text = finding_text(f);
-    fprintf(stream, "      <failure type=\"%s\" message=\"", info->id);
-    xml_text(stream, info->sentence);
-    fputs("; seen: ", stream);
-    xml_text(stream, f->verdict.seen);
-    fputs("\">", stream);
-    xml_text(stream, text != NULL ? text : "");
-    fputs("</failure>\n", stream);
-    fclose(stream);
-    free(text);
+    const enum rule rule = f->verdict.rule;
+    const unsigned n = failures[rule].count++;
+    if (n >= FAILURES_MAX) return;
+    failures[rule].text[n] = finding_text(f);
+    failures[rule].seen[n] = strdup(f->verdict.seen);
+    failures[rule].of[n] = f->target;
 }
 
-/* How many failures of this rule wait, of one allocator or (NULL) of any. */
+/* Of one allocator, or (NULL) of any. */
+static bool is_of(unsigned rule, unsigned i, const struct target *of)
+{
+    return i < failures[rule].count && (of == NULL || failures[rule].of[i] == of);
+}
+
+/* How many failures of this rule wait. */
 static unsigned waiting(unsigned rule, const struct target *of)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < FAILURES_MAX && i < failures[rule].count; i++)
-        count += of == NULL || failures[rule].of[i] == of;
+    for (unsigned i = 0; i < FAILURES_MAX; i++) count += is_of(rule, i, of);
     return count;
+}
+
+static void print_failure(FILE *out, enum rule rule, const struct rule_info *info, const struct target *of)
+{
+    const char *separator = "";
+    unsigned first = 0;
+    while (!is_of(rule, first, of)) first++;
+    fprintf(out, "      <failure type=\"%s\" message=\"", info->id);
+    xml_text(out, info->sentence);
+    fputs("; seen: ", out);
+    xml_text(out, failures[rule].seen[first] != NULL ? failures[rule].seen[first] : "");
+    fputs("\">", out);
+    for (unsigned i = first; i < FAILURES_MAX; i++) {
+        if (!is_of(rule, i, of) || failures[rule].text[i] == NULL) continue;
+        fputs(separator, out);
+        xml_text(out, failures[rule].text[i]);
+        separator = "\n";
+    }
+    if (failures[rule].count > FAILURES_MAX)
+        fprintf(out, "\n%u findings in all, of which these are the first\n", failures[rule].count);
+    fputs("</failure>\n", out);
 }
 
 static void print_rule(FILE *out, enum rule rule, const char *suite, const struct target *of)
@@ -86,11 +103,7 @@ static void print_rule(FILE *out, enum rule rule, const char *suite, const struc
         return;
     }
     fputs("\">\n", out);
-    for (unsigned i = 0; i < FAILURES_MAX; i++)
-        if (failures[rule].text[i] != NULL && (of == NULL || failures[rule].of[i] == of))
-            fputs(failures[rule].text[i], out);
-    if (failures[rule].count > FAILURES_MAX)
-        fprintf(out, "      <system-out>%u findings in all</system-out>\n", failures[rule].count);
+    print_failure(out, rule, info, of);
     fputs("    </testcase>\n", out);
 }
 
