@@ -51,8 +51,9 @@ uint32_t kernel_gfp(const struct kernel_swarm *s, enum gfp_use use, unsigned x, 
     if ((x & 0xe0) == 0xc0) gfp |= GFP_BIT_ZERO;
     if ((x & 0xe0) == 0xa0) gfp |= GFP_BIT_COMP;
     if ((x & 0xf0) == 0x90) gfp |= GFP_BIT_ACCOUNT;
-    if ((x & 0xf0) == 0x80 && s->on & SWITCH_FAULTS) gfp |= GFP_BIT_NOFAIL; /* no fault strikes it (B113) */
-    if (use == GFP_FOR_EITHER) gfp |= GFP_KERNEL;                           /* B107 */
+    if (((x & 0xf0) == 0x80 && s->on & SWITCH_FAULTS) || (use == GFP_FOR_POOL && x & 0x40))
+        gfp |= GFP_BIT_NOFAIL;                    /* no fault strikes it (B113); no element is zeroed (B110) */
+    if (use == GFP_FOR_EITHER) gfp |= GFP_KERNEL; /* B107 */
     gfp &= ~unwanted[use];
     if (s->context != CONTEXT_TASK) {
         gfp &= ~(uint32_t)(GFP_BIT_DIRECT | GFP_BIT_IO | GFP_BIT_FS);

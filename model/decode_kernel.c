@@ -15,6 +15,13 @@ const uint8_t swarm_machines[16] = {
 
 #define CALLS_MAX 1024u
 
+bool swarm_is_kernel(const void *bytes, size_t length)
+{
+    const unsigned char *b = bytes;
+    return length >= 4 && (b[0] & ~SWARM_ILLEGAL & 0xff) == (unsigned char)SWARM_KERNEL[0] &&
+           memcmp(b + 1, &SWARM_KERNEL[1], 3) == 0;
+}
+
 /* ---- Operations ------------------------------------------------------------------------------------------------------------ */
 
 struct op *kernel_append(struct kernel_swarm *s, enum op_kind kind, unsigned slot)
@@ -253,7 +260,8 @@ static void outside_op(struct kernel_swarm *s, enum op_kind kind, const unsigned
         return;
     case OP_INJECT:
         op = kernel_append(s, kind, 0);
-        op->a = b[1] % (s->on & SWARM_VMALLOC ? FAULTS : FAULT_PAGES + 1u);
+        op->a = b[1] % (s->on & SWARM_VMALLOC ? FAULTS : FAULT_PAGES + 2u);
+        if (op->a > FAULT_PAGES && !(s->on & SWARM_VMALLOC)) op->a = FAULT_FILTERED;
         op->b = 1 + (b[3] & 1 ? 0 : b[2] % (b[3] >= 0xe0 ? 64u : 8u));
         return;
     case OP_RUN_DEFERRED:
