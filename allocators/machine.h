@@ -113,7 +113,7 @@ struct machine {
     /* ---- State ---- */
     struct machine_context context; /* set by the harness before a call */
     bool kswapd_awake;              /* set by EVENT_WAKE_KSWAPD, cleared by the harness */
-    bool blocked;                   /* set by machine_block, cleared by the harness */
+    bool blocked;                   /* set by machine_block, cleared by the harness, or by who got on after all */
 
     struct machine_inside *inside; /* private to machine.c and its siblings */
 };

@@ -20,6 +20,7 @@ endif()
 # the mutators move to their borders anyway.
 set(engine_compile_libfuzzer -fsanitize-coverage=inline-8bit-counters,pc-table)
 set(engine_link_libfuzzer -fsanitize=fuzzer)
+set(engine_sources_libfuzzer ${ASSAY_ENGINES_FOLDER}/libfuzzer.c)
 
 # AFL++ brings its coverage as a compiler of its own, which takes clang's place for what is under test and at the link.
 set(engine_compiler_afl ${CMAKE_CURRENT_LIST_DIR}/afl-compiler)

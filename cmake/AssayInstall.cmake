@@ -1,6 +1,6 @@
 # What `cmake --install` puts where: the program, the libraries, the headers, the CMake package, assay.pc, the pages.
 #
-#   bin/assay                     the program
+#   bin/assay                     the program, and libassay_record.so for its `record`
 #   lib/libassay*.a               a layer each
 #   include/assay/                what adapters include; include/assay/model and …/fuzz for those who drive libassay
 #   lib/cmake/assay/              find_package(assay): targets assay::…, and assay_add_allocator
@@ -22,6 +22,7 @@ target_include_directories(headers INTERFACE
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/assay>)
 
 install(TARGETS assay headers allocators libassay front engine EXPORT assay)
+install(TARGETS assay_record LIBRARY DESTINATION ${CMAKE_INSTALL_BINDIR}) # `assay record` looks beside itself
 install(TARGETS bench_pair EXPORT assay RUNTIME DESTINATION ${assay_private_dir})
 install(EXPORT assay NAMESPACE assay:: FILE assayTargets.cmake DESTINATION ${assay_package_dir})
 
@@ -31,11 +32,13 @@ install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay)
 set(headers exec.h program.h verdict.h rules.def minimise.h encode.h machine_picture.h area_model.h frame_map.h)
 list(TRANSFORM headers PREPEND model/)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/model)
-file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/generator.h fuzz/engines/engine.h)
+file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/generator.h fuzz/engines/engine.h
+    fuzz/engines/entry.h fuzz/engines/mutate.h)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/fuzz)
 
 set(assay_engines_dir ${CMAKE_INSTALL_DATADIR}/assay/engines)
-file(GLOB engines CONFIGURE_DEPENDS fuzz/engines/target_allocator.c fuzz/engines/*_main.c fuzz/engines/*.dict)
+file(GLOB engines CONFIGURE_DEPENDS fuzz/engines/target_allocator.c fuzz/engines/libfuzzer.c
+    fuzz/engines/*_main.c fuzz/engines/*.dict)
 install(FILES ${engines} DESTINATION ${assay_engines_dir})
 
 configure_package_config_file(cmake/assayConfig.cmake.in ${PROJECT_BINARY_DIR}/assayConfig.cmake

@@ -31,7 +31,7 @@ enum {
     RUNS = CHECK | FUZZ | REPLAY | DIFF | MINIMIZE | EXPLORE | BENCH, /* verbs that run an allocator */
     SEEKS = CHECK | FUZZ | DIFF | EXPLORE,                            /* verbs that make programs of their own */
     EVERY = (1 << 10) - 1,
-    PLANNED = DIFF | RECORD | EXPLORE | BENCH, /* parsed, but not part of this version */
+    PLANNED = DIFF | EXPLORE | BENCH, /* parsed, but not part of this version */
 };
 
 static const struct verb {

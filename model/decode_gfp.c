@@ -47,7 +47,8 @@ uint32_t kernel_gfp(const struct kernel_swarm *s, enum gfp_use use, unsigned x, 
     unsigned palette = s->head[7] & 7;
     if (palette >= PALETTE_ANY) palette = (x >> 3 & 7) % PALETTE_ANY;
     uint32_t gfp = palettes[palette][x & 7];
-    if ((x & 0xc0) == 0xc0) gfp |= GFP_BIT_ZERO;
+    if ((x & 0xc0) == 0xc0)
+        gfp |= use == GFP_FOR_POOL ? GFP_BIT_NOFAIL : GFP_BIT_ZERO; /* B110 has no zeroed elements */
     if ((x & 0xe0) == 0xa0) gfp |= GFP_BIT_COMP;
     if ((x & 0xf0) == 0x90) gfp |= GFP_BIT_ACCOUNT;
     if (use == GFP_FOR_EITHER) gfp |= GFP_KERNEL; /* B107 */

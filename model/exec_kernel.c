@@ -12,12 +12,14 @@
 
 static const char *owner_name(uint16_t owner)
 {
-    static const char *const names[FRAME_OWNERS] = {
-        [FRAME_FREE] = "free memory",         [FRAME_FLIGHT] = "memory taken during this call",
-        [FRAME_PLAIN] = "the malloc family",  [FRAME_SLAB] = "a slab",
-        [FRAME_TABLE] = "a page table",       [FRAME_ARRAY] = "an area's records",
-        [FRAME_RESERVE] = "a pool's reserve", [FRAME_DEFERRED] = "a block whose free was put off",
-        [FRAME_RESERVED] = "no zone"};
+    static const char *const names[FRAME_OWNERS] = {[FRAME_FREE] = "free memory",
+                                                    [FRAME_FLIGHT] = "memory taken during this call",
+                                                    [FRAME_PLAIN] = "the malloc family",
+                                                    [FRAME_SLAB] = "a slab",
+                                                    [FRAME_TABLE] = "a page table",
+                                                    [FRAME_RESERVE] = "a pool's reserve",
+                                                    [FRAME_DEFERRED] = "a block whose free was put off",
+                                                    [FRAME_RESERVED] = "no zone"};
     return owner < FRAME_OWNERS ? names[owner] : "a live block";
 }
 

@@ -82,18 +82,15 @@ void caches_shared(struct exec *x)
 
 /* ---- Injected faults and messages ---------------------------------------------------------------------------------------- */
 
-/* failslab strikes classes and caches, never what must not fail, and before anything has changed (B113, B114, B116). A pool
- * asks with a mask of its own: it has a reserve, and waits (B110). */
+/* failslab strikes classes and caches, and never what must not fail, whatever else the mask says (B113, B114). */
 static bool judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
 {
     if (!(c->injected >> FAULT_SLAB & 1)) return true;
-    if (c->act == ACT_ALLOC && c->may_block) return true; /* a pool asks with a mask of its own first (B110) */
     exec_checked(x, RULE_B113);
     if (r->group == GROUP_NONE)
         return exec_fail(x, RULE_B114, NULL, "large requests are subject to page faults, not to failslab",
                          "failslab was asked");
-    if (!(c->effective & GFP_BIT_NOFAIL) || !(c->effective & GFP_BIT_DIRECT)) return true;
-    if (c->op->kind == OP_POOL_ALLOC) return true;
+    if (!(c->effective & GFP_BIT_NOFAIL)) return true;
     return exec_fail(x, RULE_B113, NULL, "no injected failure of a request that must not fail", "one was injected");
 }
 
