@@ -2,6 +2,7 @@
 #include "child.h"
 #include "names.h"
 #include "preload.h"
+#include "sanitizer.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -200,6 +201,7 @@ static bool outgrown(const struct child *c)
     if (c->limits.memory_bytes) return m.resident > c->limits.memory_bytes;
     if (m.resident > MEMORY_MAX) return true;
     if (c->target.contract.backing == BACKING_HOST || j->started != program) return false;
+    if (sanitizer_memcheck()) return false; /* its own notes on every byte touched are in there */
     return m.anonymous > explained;
 }
 

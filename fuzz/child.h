@@ -72,7 +72,7 @@ static inline uint64_t journal_beat(const struct journal *j) { return j->started
 struct child_limits {
     double timeout; /* CPU seconds for one call, and twenty times that of wall time */
     /* Resident bytes. 0, the default: 1 GiB, and where the heap's memory is lent, 16 MiB beside what the harness has
-     * lent and uses itself. */
+     * lent and uses itself, but under memcheck, whose own memory cannot be told from the allocator's. */
     uint64_t memory_bytes;
     uint64_t request_max; /* exec's */
 };
