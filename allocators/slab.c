@@ -1,6 +1,7 @@
 /* slab.c: slabs, the lists that they are on, and the objects in them; slab.h is the manual. */
 #include "slab_internal.h"
 
+#include <assert.h>
 /* What of a caller's mask reaches the page allocator: how hard it tries, not where (B63). */
 #define GFP_EFFORT                                                                                    \
     ((unsigned)(GFP_KERNEL | GFP_BIT_HIGH | GFP_BIT_NOWARN | GFP_BIT_RETRY_MAYFAIL | GFP_BIT_NOFAIL | \
@@ -234,6 +235,7 @@ bool slab_enter(struct slab_heap *h, const struct kmem_cache *c, unsigned gfp)
 bool slab_enter_bulk(struct slab_heap *h)
 {
     struct machine *m = h->buddy.machine;
+    if (!machine_enter_any(m)) return false;
     if (!m->context.irqs_off && !m->context.hardirq) return true;
     machine_report(m, REPORT_BUG, NULL);
     return false;
@@ -267,8 +269,12 @@ size_t slab_cache_alloc_bulk(void *heap, struct kmem_cache *c, unsigned gfp, siz
     size_t got = 0;
     while (got < count && (objects[got] = slab_take_as(h, c, gfp))) got++;
     if (got == count) return count;
-    while (got-- > 0)
-        if (slab_find(h, c, objects[got], &at) == REPORT_KINDS) slab_give(h, at);
+    while (got-- > 0) {
+        enum alloc_report wrong = slab_find(h, c, objects[got], &at);
+        assert(wrong == REPORT_KINDS);
+        (void)wrong;
+        slab_give(h, at);
+    }
     return 0;
 }
 
@@ -277,7 +283,7 @@ void slab_cache_free_bulk(void *heap, struct kmem_cache *c, size_t count, void *
     struct slab_heap *h = heap;
     struct slab_place at;
     struct machine *m = h->buddy.machine;
-    if (!slab_enter_bulk(h) || !machine_enter_any(m)) return;
+    if (!slab_enter_bulk(h)) return;
     for (size_t i = 0; i < count; i++) {
         enum alloc_report wrong = c && !slab_cache_usable(c) ? REPORT_BUG : slab_find(h, c, objects[i], &at);
         if (wrong == REPORT_KINDS) continue;

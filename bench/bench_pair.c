@@ -1,10 +1,13 @@
 /* bench_pair.c: what checking a malloc and its free costs, beside the same calls unchecked.
  *
+ *     bench_pair                              freelist and the C library, against what bench/README.md aims at
+ *     bench_pair ALLOC [--profile=WORDS]      any allocator, as `assay check` names it, without a target
+ *
  * A churn: 256 slots, each pair frees the block of a random one and allocates there again, 1 to 512 bytes. The checked
  * side is a program run by exec; the raw side makes the same calls in the same order, of the same operations, on memory
  * from a lender like exec's. Both include a fresh heap and freeing everything in the end. Exec judges alignment, overlap,
  * place and usable size of each block, fills all of it, verifies all of it before its free, and after every second call
- * verifies a stretch of one more block of the rotating sweep.
+ * verifies a stretch of one more block of the rotating sweep. An allocator of smaller requests by design gets those.
  */
 #include "bench.h"
 
@@ -16,6 +19,7 @@
 #include "foreign.h"
 #include "payload.h"
 #include "shadow.h"
+#include "target.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -38,6 +42,7 @@ struct churn {
 
 static struct churn churns[PROGRAMS];
 static struct exec_counters counters;
+static unsigned size_largest = SIZE_LARGEST;
 
 static void say(struct program *p, enum op_kind kind, struct call c)
 {
@@ -51,12 +56,12 @@ static void make_churn(struct churn *c, uint64_t *state)
     p->heap.size = HEAP_BYTES;
     p->heap.seed = 3; /* everything is freed in ascending order, as raw() does, and the heap is not walked */
     for (unsigned i = 0; i < LIVE; i++) {
-        c->fill[i] = (struct call){(uint16_t)i, (uint16_t)(1 + bench_random(state) % SIZE_LARGEST)};
+        c->fill[i] = (struct call){(uint16_t)i, (uint16_t)(1 + bench_random(state) % size_largest)};
         say(p, OP_MALLOC, c->fill[i]);
     }
     for (unsigned i = 0; i < PAIRS; i++) {
         c->pairs[i] =
-            (struct call){(uint16_t)(bench_random(state) % LIVE), (uint16_t)(1 + bench_random(state) % SIZE_LARGEST)};
+            (struct call){(uint16_t)(bench_random(state) % LIVE), (uint16_t)(1 + bench_random(state) % size_largest)};
         say(p, OP_FREE, c->pairs[i]);
         say(p, OP_MALLOC, c->pairs[i]);
     }
@@ -134,7 +139,7 @@ static double checked(struct exec *x)
     for (unsigned i = 0; i < PROGRAMS; i++) {
         exec_run(x, &churns[i].program, &verdict);
         if (verdict.kind != VERDICT_PASS) {
-            fprintf(stderr, "bench_pair: %s, %s\n", verdict.expected, verdict.seen);
+            fprintf(stderr, "bench_pair: a rule is broken: %s: %s\n", verdict.expected, verdict.seen);
             exit(1);
         }
     }
@@ -143,9 +148,15 @@ static double checked(struct exec *x)
     return ns;
 }
 
-static void compare(const char *name, const struct alloc_ops *ops, double target)
+static void make_churns(void)
 {
-    struct exec_options options = {.ops = ops, .contract = ops->contract, .counters = &counters};
+    uint64_t state = 1;
+    for (unsigned i = 0; i < PROGRAMS; i++) make_churn(&churns[i], &state);
+}
+
+static void compare(const char *name, const struct alloc_ops *ops, const struct alloc_contract *contract, double target)
+{
+    struct exec_options options = {.ops = ops, .contract = *contract, .counters = &counters};
     struct exec *x = exec_open(&options);
     struct lender lender;
     void *heap = calloc(1, ops->state_size + 1);
@@ -232,14 +243,35 @@ static void split(void)
     bench_row("  of a pair: overlap, insert and remove", bench_median(owns, BENCH_REPEATS), "ns", BENCH_AT_MOST, 0);
 }
 
-int main(void)
+/* An allocator of the user's. 0, or 2 with a line on standard error if nothing can be measured. */
+static int compare_named(const char *name, const char *profile)
+{
+    static struct target t;
+    char error[1024];
+    if (target_resolve(&t, name, NULL, profile, error, sizeof error) || target_open(&t, error, sizeof error)) {
+        fprintf(stderr, "bench_pair: %s\n", error);
+        return 2;
+    }
+    if (t.contract.backing == BACKING_MACHINE || !t.ops->free) {
+        fprintf(stderr, "bench_pair: %s is no malloc with a free on lent memory or the host's\n", name);
+        return 2;
+    }
+    const size_t largest = t.contract.request_max_bytes;
+    if (largest && largest < size_largest) size_largest = (unsigned)largest;
+    make_churns();
+    compare(t.ops->name, t.ops, &t.contract, 0);
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     static struct foreign libc;
-    uint64_t state = 1;
-    for (unsigned i = 0; i < PROGRAMS; i++) make_churn(&churns[i], &state);
-    compare("freelist", &alloc_freelist, 2.2);
+    const char *profile = argc > 2 && strncmp(argv[2], "--profile=", 10) == 0 ? argv[2] + 10 : NULL;
+    if (argc > 1) return compare_named(argv[1], profile);
+    make_churns();
+    compare("freelist", &alloc_freelist, &alloc_freelist.contract, 2.2);
     if (foreign_libc(&libc) != FOREIGN_OK) return 2;
-    compare("C library", &libc.ops, 3.5);
+    compare("C library", &libc.ops, &libc.ops.contract, 3.5);
     split();
     return 0;
 }

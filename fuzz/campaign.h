@@ -48,4 +48,7 @@ bool campaign_investigate(const struct campaign *c, const struct campaign_result
 bool campaign_minimise(const struct target *target, const struct child_limits *limits, const volatile bool *interrupted,
                        struct finding *f);
 
+/* Likewise, without making it smaller. */
+bool campaign_confirm(const struct target *target, const struct child_limits *limits, struct finding *f);
+
 #endif

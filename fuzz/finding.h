@@ -31,7 +31,8 @@ struct summary {
     double seconds; /* wall time of the campaign; < 0: not measured, so not told */
     bool interrupted;
     struct exec_counters counters;
-    const char *command; /* "check", "replay" */
+    uint64_t coverage;   /* edges of the allocator that an engine saw; 0: not measured, so not told */
+    const char *command; /* "check", "fuzz", "replay" */
     const char *message; /* for VERDICT_ERROR: what happened */
 };
 

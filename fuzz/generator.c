@@ -129,3 +129,70 @@ void generator_program(const struct generator *g, uint64_t index, struct program
     if (g->on_machine && (bytes[0] & ~SWARM_ILLEGAL) < SWARM_FAMILIES)
         p->heap.machine = swarm_machines[machine_nibble(g, bytes[11] & 15)];
 }
+
+/* ---- Bytes of other engines ------------------------------------------------------------------------------------------ */
+
+#define TEXT_WORD "assay 1"
+#define COUNTED_COURSE 0xffu
+#define COUNTED_ONE_IN 64u /* engines would rather do without */
+
+static bool begins(const void *bytes, size_t length, const char *word)
+{
+    return length >= strlen(word) && memcmp(bytes, word, strlen(word)) == 0;
+}
+
+static bool is_swarm(const unsigned char *b, size_t length)
+{
+    return !begins(b, length, PROGRAM_MAGIC) && !begins(b, length, TEXT_WORD);
+}
+
+/* Which of the two swarm forms and whether with contract errors: one value, as in g->families. */
+static uint8_t family_of(const unsigned char *b, size_t length)
+{
+    const unsigned family = swarm_is_kernel(b, length) ? SWARM_FAMILIES : b[0] % SWARM_FAMILIES;
+    return (uint8_t)(family | (b[0] & SWARM_ILLEGAL));
+}
+
+static uint8_t family_for(const struct generator *g, uint8_t family, unsigned choice)
+{
+    for (unsigned i = 0; i < g->family_count; i++)
+        if (g->families[i] == family) return family;
+    return g->families[choice % g->family_count];
+}
+
+void generator_fit(const struct generator *g, unsigned char *b, size_t length)
+{
+    if (!length || !is_swarm(b, length)) return;
+    const uint8_t is = family_of(b, length), to = family_for(g, is, b[0]);
+    if ((to & ~SWARM_ILLEGAL) == SWARM_FAMILIES) {
+        if (length < SWARM_HEAD_BYTES) return; /* a head cut short: no operation, whatever it is */
+        memcpy(b, SWARM_KERNEL, 4);
+        b[0] = (unsigned char)(SWARM_KERNEL[0] | (to & SWARM_ILLEGAL));
+        b[4] &= g->groups;
+        if (!(b[4] & SWARM_GROUPS)) b[4] = g->groups;
+        b[6] = (unsigned char)((b[6] & 0xf0) | machine_nibble(g, b[6] & 15));
+        return;
+    }
+    if (is != to) b[0] = to;
+    if (length > 13 && b[9] == COUNTED_COURSE && b[13] % COUNTED_ONE_IN) b[9] = 0;
+}
+
+void generator_decode(const struct generator *g, const void *bytes, size_t length, struct program *p)
+{
+    static unsigned char copy[PROGRAM_BYTES_MAX];
+    struct parse_error wrong;
+    if (begins(bytes, length, TEXT_WORD)) {
+        if (!program_parse(p, bytes, length, &wrong)) program_clear(p);
+        return;
+    }
+    if (!is_swarm(bytes, length)) {
+        program_decode(p, bytes, length);
+        return;
+    }
+    if (length > sizeof copy) length = sizeof copy;
+    if (length) memcpy(copy, bytes, length);
+    generator_fit(g, copy, length);
+    program_decode(p, copy, length);
+    if (g->on_machine && !swarm_is_kernel(copy, length))
+        p->heap.machine = swarm_machines[machine_nibble(g, length > 11 ? copy[11] & 15u : 0)];
+}

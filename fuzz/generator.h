@@ -35,4 +35,15 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
 /* ... decoded; the heap family, whose bytes say nothing of machines, runs on one of them too if the target does. */
 void generator_program(const struct generator *g, uint64_t index, struct program *p);
 
+/* ---- Bytes of other engines ------------------------------------------------------------------------------------------ */
+
+/* Writes over those bytes of a program in swarm form that would waste it on this target: a family or a group that it does
+ * not offer, a machine that it is not to run on, and most courses that count instructions. Bytes that fit stay as they
+ * are, so what fits once fits for ever. The literal form and text are left alone. */
+void generator_fit(const struct generator *g, unsigned char *bytes, size_t length);
+
+/* Any bytes: swarm, literal, or the text form if they begin with "assay 1" (text that is no program is an empty one). Swarm
+ * bytes are fitted first. */
+void generator_decode(const struct generator *g, const void *bytes, size_t length, struct program *p);
+
 #endif

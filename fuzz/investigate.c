@@ -138,8 +138,8 @@ static void repeat(struct judge *j, struct finding *f)
     }
 }
 
-bool campaign_minimise(const struct target *target, const struct child_limits *limits, const volatile bool *interrupted,
-                       struct finding *f)
+static bool look_into(const struct target *target, const struct child_limits *limits, const volatile bool *interrupted,
+                      bool minimised, struct finding *f)
 {
     struct judge j;
     char error[VERDICT_TEXT_MAX];
@@ -152,13 +152,26 @@ bool campaign_minimise(const struct target *target, const struct child_limits *l
     }
     bool shown = shows_itself(&j, f);
     if (shown) {
-        shrink(&j, f, limits, (const bool *)interrupted);
+        j.rule = f->verdict.rule;
+        j.kind = kind_of(&f->program, &f->verdict);
+        if (minimised) shrink(&j, f, limits, (const bool *)interrupted);
         repeat(&j, f);
     } else {
         f->verdict = j.last.verdict;
     }
     child_close(&j.child);
     return shown;
+}
+
+bool campaign_minimise(const struct target *target, const struct child_limits *limits, const volatile bool *interrupted,
+                       struct finding *f)
+{
+    return look_into(target, limits, interrupted, true, f);
+}
+
+bool campaign_confirm(const struct target *target, const struct child_limits *limits, struct finding *f)
+{
+    return look_into(target, limits, NULL, false, f);
 }
 
 /* ---- Programs that need those before them ---------------------------------------------------------------------------------- */

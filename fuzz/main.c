@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERSION "0.1.0"
-
 volatile bool interrupted;
 
 static void on_interrupt(int number)
@@ -45,8 +43,8 @@ static const struct {
     const char *name;
     int (*run)(const struct options *o);
 } verbs[] = {
-    {"list", verb_list},         {"check", verb_check}, {"replay", verb_replay},
-    {"minimize", verb_minimize}, {"show", verb_show},
+    {"list", verb_list},         {"check", verb_check}, {"fuzz", verb_fuzz},     {"replay", verb_replay},
+    {"minimize", verb_minimize}, {"show", verb_show},   {"record", verb_record},
 };
 
 /* Ends what was asked for on standard output: the exit status. */
@@ -68,7 +66,7 @@ int main(int argc, char **argv)
         return shown();
     }
     if (options_parse(&o, argc, argv, error, sizeof error)) return complain("%s", error);
-    if (o.version) puts("assay " VERSION);
+    if (o.version) puts("assay " ASSAY_VERSION);
     else if (o.help) options_usage(stdout, o.verb);
     if (o.version || o.help) return shown();
     for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)

@@ -27,10 +27,11 @@ enum {
     RECORD = 1 << 6,
     EXPLORE = 1 << 7,
     BENCH = 1 << 8,
-    RUNS = CHECK | REPLAY | DIFF | MINIMIZE | EXPLORE | BENCH, /* verbs that run an allocator */
-    SEEKS = CHECK | DIFF | EXPLORE,                            /* verbs that make programs of their own */
-    EVERY = (1 << 9) - 1,
-    PLANNED = DIFF | RECORD | EXPLORE | BENCH, /* parsed, but not part of this version */
+    FUZZ = 1 << 9,
+    RUNS = CHECK | FUZZ | REPLAY | DIFF | MINIMIZE | EXPLORE | BENCH, /* verbs that run an allocator */
+    SEEKS = CHECK | FUZZ | DIFF | EXPLORE,                            /* verbs that make programs of their own */
+    EVERY = (1 << 10) - 1,
+    PLANNED = DIFF | EXPLORE | BENCH, /* parsed, but not part of this version */
 };
 
 static const struct verb {
@@ -40,6 +41,7 @@ static const struct verb {
 } verbs[] = {
     {LIST, "list", "", "what is built in: name, kind, operations offered, promises", 0, 0},
     {CHECK, "check", "ALLOC", "make programs until the budget ends: PASS, or the smallest failing program", 1, 1},
+    {FUZZ, "fuzz", "ALLOC", "a campaign of a fuzzing engine, guided by the coverage of the allocator", 1, 1},
     {REPLAY, "replay", "ALLOC FILE|DIR...", "run programs from files, or from all files below folders", 2, UINT16_MAX},
     {DIFF, "diff", "ALLOC ALLOC... [FILE...]", "one program on several allocators: who breaks a rule, what differs", 2,
      UINT16_MAX},
@@ -65,10 +67,12 @@ enum value { FLAG, SECONDS, COUNT, WIDE, BYTES, TEXT, CHOICE };
 static const char *const formats[] = {"text", "json", "junit", "sarif", NULL};    /* enum report_format */
 static const char *const shapes[] = {"text", "c", "html", NULL};                  /* enum show_as */
 static const char *const modes[] = {"both", "legal", "illegal", NULL};            /* enum target_mode */
+static const char *const engines[] = {"builtin", "libfuzzer", "afl", NULL};       /* enum fuzz_engine */
 static const char *const machines[] = {"all", "s64", "s4", "sodd", "smap", NULL}; /* target.machine */
 _Static_assert(FORMAT_JSON == 1 && FORMAT_SARIF == 3 && SHOW_HTML == 2, "choices are in the order of their enum");
 _Static_assert(sizeof(enum report_format) == sizeof(unsigned) && sizeof(enum show_as) == sizeof(unsigned), "CHOICE");
 _Static_assert(MODE_ILLEGAL == 2 && sizeof(enum target_mode) == sizeof(unsigned), "CHOICE");
+_Static_assert(ENGINE_AFL == 2 && sizeof(enum fuzz_engine) == sizeof(unsigned), "CHOICE");
 _Static_assert(MACHINE_S64 == 0 && MACHINE_SMAP == 3 && MACHINE_CONFIGS == 4, "likewise");
 
 #define KIB 1024.0
@@ -90,7 +94,7 @@ static const struct option_row {
     {"seconds", 0, SECONDS, "S", TO(seconds), SEEKS | BENCH, 0.01, 86400, NULL, "budget of time (10)"},
     {"programs", 0, WIDE, "N", TO(programs), CHECK | DIFF, 1, 1e12, NULL, "budget of programs, instead of --seconds"},
     {"seed", 0, WIDE, "N", TO(seed), SEEKS | BENCH, 0, 0x1p64, NULL, "seed of everything random (1)"},
-    {"jobs", 0, COUNT, "N", TO(jobs), CHECK | EXPLORE, 1, 1024, NULL, "worker processes (one a processor)"},
+    {"jobs", 0, COUNT, "N", TO(jobs), CHECK | FUZZ | EXPLORE, 1, 1024, NULL, "worker processes (one a processor)"},
     {"threads", 0, COUNT, "N", TO(threads), CHECK | BENCH, 1, 1, NULL, "threads in a program; only 1 is possible yet"},
     {"on", 0, TEXT, "ALLOC", TO(on), SHOW, 0, 0, NULL, "run it there first, and show what came of it"},
     {"prefix", 0, TEXT, "P", TO(prefix), RUNS | SHOW, 0, 0, NULL, "a library's malloc is called P followed by malloc"},
@@ -105,8 +109,12 @@ static const struct option_row {
     {"memory", 0, BYTES, "BYTES", TO(memory), RUNS, MIB, 1024 * GIB, NULL,
      "what a worker may use (1G; 16M beside memory lent to it)"},
     {"timeout", 0, SECONDS, "S", TO(timeout), RUNS, 0.01, 3600, NULL, "limit of processor time for one call (1)"},
-    {"out", 0, TEXT, "DIR", TO(out), CHECK | DIFF | EXPLORE, 0, 0, NULL, "where findings go (assay-out)"},
+    {"guard", 0, FLAG, NULL, TO(guard), CHECK | REPLAY | MINIMIZE, 0, 0, NULL,
+     "under valgrind: have it report what the allocator does to blocks that live"},
+    {"out", 0, TEXT, "DIR", TO(out), CHECK | FUZZ | DIFF | EXPLORE, 0, 0, NULL, "where findings go (assay-out)"},
     {"output", 'o', TEXT, "FILE", TO(output), MINIMIZE | SHOW | RECORD | BENCH, 0, 0, NULL, "file to write"},
+    {"engine", 0, CHOICE, "ENGINE", TO(engine), FUZZ, 0, 0, engines, "builtin, libfuzzer or afl (builtin)"},
+    {"keep", 0, FLAG, NULL, TO(keep), FUZZ, 0, 0, NULL, "file findings and coverage under corpus/, or under --out"},
     {"format", 0, CHOICE, "FORMAT", TO(format), RUNS & ~MINIMIZE, 0, 0, formats,
      "report as text, json, junit or sarif"},
     {"as", 0, CHOICE, "FORM", TO(as), SHOW, 0, 0, shapes, "show as text, c or html"},
@@ -346,6 +354,7 @@ int options_parse(struct options *o, int argc, char **argv, char *error, size_t 
     if (!verb) return no_verb(p, NULL);
     if (was_seen(seen, "seconds") && was_seen(seen, "programs"))
         return fail(p, "--seconds and --programs exclude each other");
+    o->out_named = was_seen(seen, "out");
     if (o->operand_count < verb->operands_min)
         return fail(p, "too few operands: assay %s %s", verb->name, verb->operands);
     if (o->operand_count > verb->operands_max)

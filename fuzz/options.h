@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+enum fuzz_engine { ENGINE_BUILTIN, ENGINE_LIBFUZZER, ENGINE_AFL };
 enum show_as { SHOW_TEXT, SHOW_C, SHOW_HTML };
 
 struct options {
@@ -41,11 +42,15 @@ struct options {
     uint64_t memory;     /* what one worker may use before it counts as a runaway, bytes; 0: child.h's default */
     double timeout;      /* CPU seconds for one call */
     const char *out;     /* directory for findings */
+    bool out_named;      /* --out was given */
     const char *output;  /* file to write; NULL: none given */
     enum report_format format;
     enum show_as as;
+    enum fuzz_engine engine;
+    bool keep; /* fuzz: what was found is filed in a corpus */
     enum target_mode mode;
     unsigned machine; /* as target.machine */
+    bool guard;       /* as target.guard */
     bool quiet;
     bool names;    /* list: names only */
     bool canaries; /* list: the broken ones */

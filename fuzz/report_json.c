@@ -102,6 +102,7 @@ void report_json_end(FILE *out, const struct summary *s)
     number_member(out, "findings", s->findings);
     number_member(out, "programs", s->counters.programs);
     number_member(out, "operations", s->counters.operations);
+    if (s->coverage) number_member(out, "coverage", s->coverage);
     if (s->seconds >= 0) fprintf(out, ",\"seconds\":%.3f", s->seconds);
     number_member(out, "seed", s->seed);
     bool_member(out, "interrupted", s->interrupted);

@@ -88,8 +88,7 @@ static uint32_t digest(const char *text, size_t length)
     return hash;
 }
 
-/* The last part of the target's name, with nothing in it that a file name had better not have. */
-static void file_word(char *out, size_t size, const char *name)
+void store_word(char *out, size_t size, const char *name)
 {
     const char *base = strrchr(name, '/');
     snprintf(out, size, "%.100s", base ? base + 1 : name);
@@ -108,7 +107,7 @@ int store_finding(const char *directory, struct finding *f, char *error, size_t 
         return -1;
     }
     program_print(&f->program, text, room);
-    file_word(word, sizeof word, f->target->name);
+    store_word(word, sizeof word, f->target->name);
     snprintf(f->path, sizeof f->path, "%s/%s-%s-%08x.ops", directory, word, rule->id, digest(text, length));
     report_replay_command(f, command, sizeof command);
     length += (size_t)snprintf(text + length, room - length,

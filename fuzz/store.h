@@ -11,6 +11,9 @@ int store_open(const char *directory, char *error, size_t size);
  * contents, and sets f->path. 0, or -1 with one line in `error`; then f->path is empty. */
 int store_finding(const char *directory, struct finding *f, char *error, size_t size);
 
+/* The last part of a target's name, with nothing in it that a file name had better not have. */
+void store_word(char *out, size_t size, const char *name);
+
 /* Removes the directory if nothing was stored there. */
 void store_close(const char *directory);
 

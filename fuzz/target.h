@@ -31,6 +31,7 @@ struct target {
     bool illegal;                   /* profile bit: contract errors are generated too */
     enum target_mode mode;          /* set by target_narrow */
     unsigned machine;               /* likewise; 0: all of them, else enum machine_config + 1 */
+    bool guard;                     /* set by target_guard: live blocks are closed to the allocator (annotate.h) */
     const struct alloc_ops *ops;    /* built-ins; otherwise what target_open made, in the worker only */
     struct alloc_contract contract; /* as the profile has changed it */
     unsigned offered[4];            /* bit k of word k/32: the operation `enum op_kind` k is offered */
@@ -42,9 +43,18 @@ struct target {
 int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error,
                    size_t size);
 
+/* An allocator that is part of this program, to be called `name`: the module that other verbs find it in, for their
+ * commands are told. It is open at once. 0, or -1 with `error` if the name is too long or a word of the profile unknown. */
+int target_adopt(struct target *t, const struct alloc_ops *ops, const char *name, const char *profile, char *error,
+                 size_t size);
+
 /* Narrows what programs are made for it. 0; or -1 with `error` if it runs on no machine, or promises to report no contract
  * error. */
 int target_narrow(struct target *t, enum target_mode mode, unsigned machine, char *error, size_t size);
+
+/* Has memcheck report it when the allocator touches a block that lives; contract errors are not asked for then. 0; or -1
+ * with `error` if the process does not run under memcheck, or the allocator gives memory otherwise than in blocks. */
+int target_guard(struct target *t, char *error, size_t size);
 
 /* In the worker process: makes t->ops usable. 0, or -1 with `error`. */
 int target_open(struct target *t, char *error, size_t size);

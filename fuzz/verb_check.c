@@ -1,4 +1,5 @@
 /* verb_check.c: assay check ALLOC: the main job. */
+#include "known.h"
 #include "store.h"
 #include "verbs.h"
 
@@ -7,8 +8,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#define KNOWN_MAX 128u /* signatures; a finding takes at most two: as it was met, and as it is when investigated */
 
 static void progress(void *context, const struct exec_counters *c, double seconds, double left)
 {
@@ -19,30 +18,6 @@ static void progress(void *context, const struct exec_counters *c, double second
             seconds > 0 ? (double)c->operations / seconds / 1e6 : 0, rules);
     if (left >= 0) fprintf(stderr, ", %.0f s left", left);
     fputs("\033[K", stderr);
-}
-
-struct known { /* what this run has told already */
-    enum rule rule;
-    int kind;
-};
-
-static struct known signature(const struct finding *f)
-{
-    int kind = f->verdict.op < f->program.op_count ? f->program.ops[f->verdict.op].kind : OP_KINDS;
-    return (struct known){f->verdict.rule, kind};
-}
-
-static bool is_known(const struct known *known, unsigned count, const struct finding *f)
-{
-    struct known now = signature(f);
-    for (unsigned i = 0; i < count; i++)
-        if (known[i].rule == now.rule && known[i].kind == now.kind) return true;
-    return false;
-}
-
-static void remember(struct known *known, unsigned *count, const struct finding *f)
-{
-    known[(*count)++] = signature(f);
 }
 
 /* The failing program as it was met. Investigating takes a hundred times as long, and with --all the same bug is met again
@@ -72,8 +47,7 @@ static double wall(void)
 static int run(const struct options *o, const struct target *t, struct report *r, struct finding *f)
 {
     static struct summary s;
-    struct known known[KNOWN_MAX];
-    unsigned known_count = 0;
+    struct known known = {0};
     struct campaign c = {.target = t,
                          .limits = limits_of(o),
                          .seed = o->seed,
@@ -84,7 +58,7 @@ static int run(const struct options *o, const struct target *t, struct report *r
                          .progress = isatty(STDERR_FILENO) && !o->quiet ? progress : NULL};
     char error[512];
     double seconds = 0, began = wall();
-    s = (struct summary){.target = t, .seed = o->seed, .command = "check", .seconds = -1};
+    s = (struct summary){.target = t, .seed = o->seed, .command = o->verb, .seconds = -1};
     for (bool more = true; more;) {
         struct campaign_result result;
         campaign_run(&c, &result);
@@ -92,18 +66,24 @@ static int run(const struct options *o, const struct target *t, struct report *r
         add(&s.counters, &result.counters);
         seconds += result.seconds;
         s.interrupted = result.interrupted || interrupted;
-        if (result.end == CAMPAIGN_ERROR) return complain("%s", result.error);
+        if (result.end == CAMPAIGN_ERROR) {
+            complain("%s", result.error);
+            snprintf(error, sizeof error, "%s", result.error);
+            s.message = error;
+            break;
+        }
         if (result.end == CAMPAIGN_PASS) break;
         raw_finding(&c, &result, f);
-        bool is_new = known_count + 2 <= KNOWN_MAX && !is_known(known, known_count, f);
+        bool is_new = known_has_room(&known) && !known_has(&known, f);
         if (is_new) {
-            remember(known, &known_count, f);
+            struct known before = known;
+            known_add(&known, f);
             campaign_investigate(&c, &result, !o->no_minimize, f);
-            is_new = !is_known(known, known_count - 1, f);
+            is_new = !known_has(&before, f);
         }
         if (is_new) {
             s.findings++;
-            remember(known, &known_count, f);
+            known_add(&known, f);
             if (store_finding(o->out, f, error, sizeof error))
                 complain("%s; the program is in the report instead", error);
             report_finding(r, f);
@@ -116,11 +96,11 @@ static int run(const struct options *o, const struct target *t, struct report *r
         c.first = result.index + 1;
         if (o->programs) c.programs -= used;
     }
-    s.verdict = s.findings ? VERDICT_FAIL : VERDICT_PASS;
+    s.verdict = s.findings ? VERDICT_FAIL : s.message ? VERDICT_ERROR : VERDICT_PASS;
     /* A count of programs is a measure that does not depend on the machine; then nothing else in the report does. */
     if (!o->programs && !s.findings) s.seconds = seconds;
     if (report_end(r, &s)) return complain("cannot write the report; its findings are in %s", o->out);
-    return s.findings ? STATUS_BROKEN : STATUS_HELD;
+    return s.findings ? STATUS_BROKEN : s.message ? STATUS_NOT_JUDGED : STATUS_HELD;
 }
 
 int verb_check(const struct options *o)
@@ -128,6 +108,7 @@ int verb_check(const struct options *o)
     static struct target t;
     char error[1024];
     if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
+    if (o->guard && target_guard(&t, error, sizeof error)) return complain("%s", error);
     if (target_narrow(&t, o->mode, o->machine, error, sizeof error)) return complain("%s", error);
     if (store_open(o->out, error, sizeof error)) return complain("%s", error);
     struct finding *f = malloc(sizeof *f);

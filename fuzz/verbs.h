@@ -11,9 +11,11 @@
 
 int verb_list(const struct options *o);
 int verb_check(const struct options *o);
+int verb_fuzz(const struct options *o);
 int verb_replay(const struct options *o);
 int verb_minimize(const struct options *o);
 int verb_show(const struct options *o);
+int verb_record(const struct options *o);
 
 /* One line on standard error: "assay: …". Returns STATUS_NOT_JUDGED. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -69,10 +69,12 @@ static uint32_t frame_by_owner(const struct exec *x, unsigned slot, bool own)
 
 /* ---- Contents ------------------------------------------------------------------------------------------------------ */
 
-/* How a block's bytes are reached. */
+/* How a block's bytes are reached. A page's size is a power of two that the compiler does not know: pages are counted by
+ * shifts, since a division takes as long as the rest of a look at a line. */
 struct view {
     const struct kernel_block *b;
     size_t page, skew; /* bytes; where in its first page the block begins */
+    unsigned shift;    /* page = 1 << shift */
     uint64_t key;
     bool oracle;
 };
@@ -82,6 +84,7 @@ static struct view view_of(const struct exec *x, const struct kernel_block *b, b
     size_t page = x->kernel->machine->page_bytes;
     return (struct view){.b = b,
                          .page = page,
+                         .shift = x->kernel->machine->page_shift,
                          .skew = (size_t)(uintptr_t)b->va & (page - 1),
                          .key = exec_key(x, b->generation),
                          .oracle = oracle || !b->va};
@@ -91,8 +94,12 @@ static unsigned char *byte_at(const struct exec *x, const struct view *v, uint64
 {
     if (!v->oracle) return v->b->va + at;
     uint64_t from = v->skew + at;
-    return machine_oracle(x->kernel->machine, kernel_frame(x, v->b, (uint32_t)(from / v->page))) + from % v->page;
+    return machine_oracle(x->kernel->machine, kernel_frame(x, v->b, (uint32_t)(from >> v->shift))) +
+           (from & (v->page - 1));
 }
+
+/* Pages that hold a part of its first `bytes` bytes. */
+static uint64_t pages_of(const struct view *v, uint64_t bytes) { return (v->skew + bytes + v->page - 1) >> v->shift; }
 
 static uint64_t key_at(const struct view *v, uint64_t at) { return v->key + at / sizeof v->key * PAYLOAD_STEP; }
 
@@ -117,7 +124,7 @@ static uint64_t edges(const struct exec *x, const struct view *v, uint64_t from,
     if (to - from <= 2 * EDGE_BYTES) return piece(x, v, from, limit < to ? limit : to, deed);
     uint64_t head = from + EDGE_BYTES, tail = (to - EDGE_BYTES) & ~UINT64_C(7); /* contents are made word by word */
     /* Each end is a line that is in no cache: of what was written at both, one is verified, now this, now that. */
-    if (deed == VERIFY && !v->b->whole && (v->b->generation + from / v->page) % 2)
+    if (deed == VERIFY && !v->b->whole && (v->b->generation + (from >> v->shift)) % 2)
         return limit <= tail ? (limit < to ? limit : to) : piece(x, v, tail, limit < to ? limit : to, deed);
     uint64_t wrong = piece(x, v, from, limit < head ? limit : head, deed);
     if (wrong < head && wrong < limit) return wrong;
@@ -138,10 +145,11 @@ static uint64_t contents(const struct exec *x, const struct kernel_block *b, uin
                          enum deed deed)
 {
     struct view v = view_of(x, b, oracle);
-    uint64_t total = deed == ZERO ? limit : b->request, pages = (v.skew + total + v.page - 1) / v.page, from = 0;
+    uint64_t total = deed == ZERO ? limit : b->request, pages = pages_of(&v, total), from = 0;
     bool whole = deed == ZERO ? total <= WHOLE_BYTES : b->whole && !(quick && v.skew % 8 == 0);
     whole = whole || (x->options.thorough && total <= MOST_BYTES);
     if (limit > total) limit = total;
+    if (pages == 1 && deed != ZERO && !whole) return edges(x, &v, 0, total, limit, deed);
     for (uint64_t i = 0; from < limit; i++) {
         uint64_t to = (i + 1) * v.page - v.skew, stop, wrong;
         if (to > total) to = total;
@@ -326,6 +334,23 @@ bool kernel_verify_most(struct exec *x, enum rule rule)
     return true;
 }
 
+void kernel_fetch(const struct exec *x, unsigned soon, unsigned later)
+{
+    const struct machine *m = x->kernel->machine;
+    const struct kernel_block *b = &x->kernel->blocks[soon];
+    __builtin_prefetch(&x->kernel->blocks[later], 1);
+    if (b->life != LIFE_LIVE || b->list != LIST_NONE || !b->frames) return;
+    /* The view and the end that kernel_verify_prefix and edges choose; through the other view it is made dirty later. */
+    const bool odd = b->generation % 2;
+    const unsigned char *frame = machine_oracle(m, b->pfn);
+    if (odd || !b->va) {
+        __builtin_prefetch(frame + (odd ? m->page_bytes - EDGE_BYTES : 0), 1);
+    } else {
+        __builtin_prefetch(b->va, 1);
+        __builtin_prefetch(frame, 1);
+    }
+}
+
 /* A stretch at the beginning of one of the first pages of a block, another one each time; a small block is verified. */
 static bool sweep_block(struct exec *x, unsigned slot, enum rule rule)
 {
@@ -333,7 +358,7 @@ static bool sweep_block(struct exec *x, unsigned slot, enum rule rule)
     const struct kernel_block *b = &k->blocks[slot];
     struct view v = view_of(x, b, k->sweep_page++ % 2);
     if (b->request <= STRETCH_BYTES || v.skew % 8 || !has_contents(b)) return kernel_verify(x, slot, rule);
-    uint64_t pages = (v.skew + b->request + v.page - 1) / v.page, i = k->sweep_page / 2 % (pages < 4 ? pages : 4);
+    uint64_t pages = pages_of(&v, b->request), i = pages > 1 ? k->sweep_page / 2 % (pages < 4 ? pages : 4) : 0;
     uint64_t from = i ? i * v.page - v.skew : 0, to = from + EDGE_BYTES;
     if (to > b->request) to = b->request;
     if (to > (i + 1) * v.page - v.skew) to = (i + 1) * v.page - v.skew;
@@ -346,6 +371,7 @@ bool kernel_sweep(struct exec *x, enum rule rule)
 {
     struct kernel_model *k = x->kernel;
     if (!k->live) return true;
+    kernel_fetch(x, (k->sweep + 1) % PROGRAM_SLOTS, (k->sweep + 4) % PROGRAM_SLOTS);
     for (unsigned words = 0; words < 2; words++) {
         if (k->sweep >= k->slot_end) k->sweep = 0;
         uint64_t alive = k->alive[k->sweep / 64] >> k->sweep % 64;

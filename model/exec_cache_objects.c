@@ -103,13 +103,30 @@ static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint6
     return p ? enter_object(x, &c, &r, p) : objects_refused(x, &c, &r);
 }
 
+static bool has_constructor(const struct exec *x, const struct kernel_block *b)
+{
+    return b->origin == ORIGIN_OBJECT && x->kernel->caches->caches[b->owner].constructor;
+}
+
 /* Before an object of a cache with constructor is freed, its owner makes it what it was. */
 static bool prepare_free(struct exec *x, unsigned slot)
 {
     const struct kernel_block *b = &x->kernel->blocks[slot];
     if (!kernel_verify(x, slot, RULE_C10)) return false;
-    if (b->origin == ORIGIN_OBJECT && x->kernel->caches->caches[b->owner].constructor)
-        payload_fill(b->va, b->request, constructed_key(b->owner));
+    if (has_constructor(x, b)) payload_fill(b->va, b->request, constructed_key(b->owner));
+    return true;
+}
+
+/* A free that was reported has freed nothing: the object is what it was when it was to go, and its owner's again. */
+static bool keep_object(struct exec *x, unsigned slot, enum rule rule)
+{
+    const struct kernel_block *b = &x->kernel->blocks[slot];
+    if (!has_constructor(x, b)) return kernel_verify(x, slot, rule);
+    size_t at = payload_verify(b->va, b->request, constructed_key(b->owner));
+    if (at != b->request)
+        return exec_fail(x, rule, (unsigned char *)b->va + at, "the bytes that it had when it was to be freed",
+                         "of p%u, byte %zu is another", slot, at);
+    kernel_write(x, slot);
     return true;
 }
 
@@ -140,7 +157,7 @@ static bool free_object(struct exec *x, const struct op *op, unsigned slot, unsi
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     if (c.must != REPORT_KINDS) {
         exec_checked(x, c.must_rule);
-        return kernel_verify(x, slot, c.must_rule);
+        return own ? keep_object(x, slot, c.must_rule) : kernel_verify(x, slot, c.must_rule);
     }
     return forget_object(x, slot);
 }
@@ -219,6 +236,13 @@ static bool step_alloc_bulk(struct exec *x, const struct op *op, unsigned slot, 
     return true;
 }
 
+static bool keep_objects(struct exec *x, const uint16_t *slots, unsigned count, enum rule rule)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!keep_object(x, slots[i], rule)) return false;
+    return true;
+}
+
 static bool step_free_bulk(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     struct cache_model *m = x->kernel->caches;
@@ -240,13 +264,14 @@ static bool step_free_bulk(struct exec *x, const struct op *op, unsigned slot, u
     if (!count) return true;
     struct kernel_call c = {.op = op, .slot = slot, .slots = limit, .act = ACT_BULK};
     if (!kernel_begin(x, &c)) return false;
-    if (kernel_declines(x, &c)) return true;
+    if (kernel_declines(x, &c)) return keep_objects(x, slots, count, c.must_rule);
     for (unsigned i = 0; i < count && c.must == REPORT_KINDS; i++) objects_leave(x, slots[i]);
     CALL(x, cache_free_bulk, any ? NULL : m->caches[number].handle, count, objects);
     kernel_outcome(x, &c, RESULT_VOID, NULL);
     if (!kernel_end(x, &c) || !kernel_settle(x, &c, FRAME_FREE)) return false;
     exec_checked(x, RULE_B77);
-    for (unsigned i = 0; i < count && c.must == REPORT_KINDS; i++) {
+    if (c.must != REPORT_KINDS) return keep_objects(x, slots, count, c.must_rule);
+    for (unsigned i = 0; i < count; i++) {
         bool object = x->kernel->blocks[slots[i]].origin == ORIGIN_OBJECT;
         if (!(object ? forget_object(x, slots[i]) : kernel_forget(x, slots[i], LIFE_DEAD))) return false;
     }

@@ -132,7 +132,7 @@ static bool take(struct exec *x, struct kernel_call *c, const struct machine_eve
 static void soil(struct kernel_model *k, uint32_t pfn, uint32_t count)
 {
     uint32_t stride = count / 8 + 1;
-    size_t at = k->probes++ * 64 % k->machine->page_bytes;
+    size_t at = k->probes++ * 64 & (k->machine->page_bytes - 1);
     for (uint32_t i = 0; i < count; i += stride) memset(machine_oracle(k->machine, pfn + i) + at, 0xD6, 64);
 }
 
@@ -285,8 +285,9 @@ bool kernel_begin(struct exec *x, struct kernel_call *c)
     c->must_count = 1;
     c->deferred = ruling.deferred;
     if (c->act == ACT_ALLOC) {
-        c->must_succeed = kernel_must_succeed(x, c->effective, c->order);
-        c->must_fail = kernel_must_fail(x, c->effective, c->order);
+        c->plenty = zones_serve(&k->zones, &k->frames, mask_zone(k->machine, c->effective), c->order, 0, true);
+        c->must_succeed = c->plenty || kernel_must_succeed(x, c->effective, c->order);
+        c->must_fail = !c->plenty && kernel_must_fail(x, c->effective, c->order);
     }
     c->flight_first = k->flight_count;
     c->flight_before = k->frames.owned[FRAME_FLIGHT];

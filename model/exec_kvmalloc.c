@@ -64,10 +64,12 @@ static void note(struct exec *x, const struct kernel_call *c, void *p)
     kernel_outcome(x, c, zero ? RESULT_VOID : p ? RESULT_PTR : RESULT_NULL, zero ? NULL : p);
 }
 
-/* kvmalloc may only be called where vmalloc may, and with masks that are at least GFP_KERNEL's (B107). */
+/* kvmalloc may only be called where vmalloc may, and with masks that are at least GFP_KERNEL's (B107). One that is bad
+ * (B4, B5) is an error to kmalloc, and to vmalloc bits too many, which it drops (B93): it is not asked for. */
 static bool is_legal(const struct exec *x, unsigned gfp)
 {
-    return x->kernel->context == CONTEXT_TASK && (gfp & GFP_KERNEL) == GFP_KERNEL && !(gfp & GFP_BIT_NORETRY);
+    return x->kernel->context == CONTEXT_TASK && (gfp & GFP_KERNEL) == GFP_KERNEL && !(gfp & GFP_BIT_NORETRY) &&
+           mask_bad(mask_effective(gfp, x->kernel->scope)) == RULE_NONE;
 }
 
 bool area_step_kvmalloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)

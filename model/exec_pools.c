@@ -165,8 +165,9 @@ static bool destroy(struct exec *x, const struct op *op, struct known_pool *pool
 static bool step_destroy(struct exec *x, const struct op *op, uint64_t a)
 {
     struct known_pool *pool = &x->kernel->pools->pools[a % PROGRAM_CACHES];
-    /* With elements outstanding they could be freed by nobody afterwards. */
-    return !pool->handle || pool->outstanding || destroy(x, op, pool);
+    /* With elements outstanding they could be freed by nobody afterwards. Whether it may sleep is for its free functions to
+     * say, and B48 has no row for it: it is asked of a task only. */
+    return !pool->handle || pool->outstanding || x->kernel->context != CONTEXT_TASK || destroy(x, op, pool);
 }
 
 /* ---- Elements ------------------------------------------------------------------------------------------------------------------ */

@@ -108,9 +108,35 @@ static bool lift(struct frame_map *f, enum machine_zone_id zone, unsigned k, uin
     return changed;
 }
 
+static bool crosses_zones(const struct machine *m, unsigned k, uint32_t block)
+{
+    for (unsigned z = ZONE_NORMAL; z < ZONES; z++)
+        if (m->zones[z].start >> k == block && m->zones[z].start % (1u << k)) return true;
+    return false;
+}
+
+/* One frame becomes free or not: of each order, the one block that it is in. */
+static void put_frame(struct frame_map *f, uint32_t pfn, bool is_free)
+{
+    uint32_t *set = f->set[machine_zone_of(f->machine, pfn)];
+    for (unsigned k = 0;; k++) {
+        uint64_t *word = &f->free_bits[k][(pfn >> k) / WORD_BITS], bit = UINT64_C(1) << (pfn >> k) % WORD_BITS;
+        if (is_free == !!(*word & bit)) return;
+        *word ^= bit;
+        set[k] += is_free ? 1 : UINT32_MAX;
+        if (k == f->machine->max_order) return;
+        const uint64_t halves = UINT64_C(3) << ((pfn >> k) % WORD_BITS & ~1u);
+        if (is_free && ((*word & halves) != halves || crosses_zones(f->machine, k + 1, pfn >> (k + 1)))) return;
+    }
+}
+
 /* Frames [first, last], in one zone, become free or not. */
 static void put_frames(struct frame_map *f, uint32_t first, uint32_t last, bool are_free)
 {
+    if (first == last) {
+        put_frame(f, first, are_free);
+        return;
+    }
     enum machine_zone_id zone = machine_zone_of(f->machine, first);
     bool changed = false;
     for (uint32_t w = first / WORD_BITS; w <= last / WORD_BITS; w++)

@@ -1,9 +1,8 @@
 /* shadow.h: which bytes of the address space are owned, one bit for each granule.
  *
  * Insert-and-check and remove cost the same for sixteen blocks and for a million: one look-up of the chunk, then the
- * words that the range covers. Chunks of CHUNK_BYTES of address space are found by hashing, with the last one
- * remembered; their bitmaps are made at first use. Ranges of SHADOW_GIANT bytes and more are kept in a short list, so
- * that a granted terabyte costs no bitmap.
+ * words that the range covers. Chunks, of 2^16 granules each, are found by hashing; their bitmaps are made at first use.
+ * Ranges of SHADOW_GIANT bytes and more are kept in a short list, so that a granted terabyte costs no bitmap.
  */
 #ifndef SHADOW_H
 #define SHADOW_H

@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# timeout: 300
+# presets: release
+#
+# package.sh: what is installed suffices. The build is installed to a scratch prefix, which is then moved; a project in
+# another folder, which says find_package(assay) and assay_add_allocator alone, gets its module, tests, bench and fuzz
+# target, finds the bug that is planted in its allocator, replays it, and passes once it is mended.
+set -euo pipefail
+
+: "${ASSAY:?the program under test}" "${ASSAY_SOURCE:?the source folder}"
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+failures=0
+unset ASSAY_OUT
+
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+# expect STATUS LOG COMMAND…
+expect() {
+    local want=$1 log=$2 status=0
+    shift 2
+    "$@" >"$log" 2>&1 || status=$?
+    if [[ $status -ne $want ]]; then
+        complain "exit status $status, not $want: $*"
+        tail -n 15 "$log"
+    fi
+}
+
+# ---- The package -------------------------------------------------------------------------------------------------------
+
+cmake --install "${ASSAY%/*}" --prefix "$dir/staged" >/dev/null
+mkdir elsewhere
+mv staged elsewhere/assay
+prefix=$dir/elsewhere/assay
+if grep -rlE "$dir|$ASSAY_SOURCE|${ASSAY%/*}" "$prefix" --include='*.cmake' --include='*.pc' --include='*.h'; then
+    complain "these files name a folder of the build"
+fi
+for file in bin/assay include/assay/alloc.h include/assay/kernel.h share/doc/assay/LICENSE share/doc/assay/docs/CONTRACT.md; do
+    [[ -e $prefix/$file ]] || complain "$file is not installed"
+done
+
+# ---- A user's project --------------------------------------------------------------------------------------------------
+
+mkdir user
+cat >user/CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(user LANGUAGES C)
+enable_testing()
+find_package(assay 0.1 REQUIRED)
+assay_add_allocator(mine SOURCES mine.c adapter.c INCLUDE include CONTRACT +const-free -explained)
+END
+mkdir user/include
+cat >user/include/mine.h <<'END'
+#include <stddef.h>
+struct mine { unsigned char *next, *end; void *free; };
+void *mine_take(struct mine *m, size_t bytes);
+void mine_give(struct mine *m, void *p);
+END
+cat >user/mine.c <<'END'
+#include "mine.h"
+#ifndef LARGEST
+#define LARGEST 72 /* the bug: a block has 64 bytes */
+#endif
+void *mine_take(struct mine *m, size_t bytes)
+{
+    void **p = m->free;
+    if (bytes > LARGEST) return NULL;
+    if (p) m->free = *p;
+    else if (m->end - m->next >= 64) m->next = (unsigned char *)(p = (void **)m->next) + 64;
+    return p;
+}
+void mine_give(struct mine *m, void *p)
+{
+    if (p) *(void **)p = m->free, m->free = p;
+}
+END
+cat >user/adapter.c <<'END'
+#include <assay/alloc.h>
+#include <errno.h>
+#include "mine.h"
+
+static int init(void *heap, struct backing *b)
+{
+    size_t skip = -(uintptr_t)b->base % 16;
+    if (b->kind != BACKING_REGION || b->size < 79) return ENOMEM;
+    *(struct mine *)heap = (struct mine){.next = b->base + skip, .end = b->base + b->size};
+    return 0;
+}
+static void fini(void *heap) { (void)heap; }
+static void *take(void *heap, size_t bytes) { return mine_take(heap, bytes); }
+static void give(void *heap, void *p) { mine_give(heap, p); }
+
+static const struct alloc_ops mine = {
+    .abi = ALLOC_ABI, .name = "mine", .summary = "blocks of 64 bytes",
+    .contract = {.backing = BACKING_REGION, .align_min = 16, .align_max = 16, .zero_size = ZERO_SIZE_UNIQUE,
+                 .promises = PROMISE_REUSES, .size_min_bytes = 79, .request_max_bytes = 64},
+    .state_size = sizeof(struct mine), .init = init, .fini = fini, .malloc = take, .free = give,
+};
+const struct alloc_ops *assay_allocator(void) { return &mine; }
+END
+
+cd user
+expect 0 ../configure cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Debug
+expect 0 ../build cmake --build build
+expect 8 ../ctest ctest --test-dir build --output-on-failure
+replay=$(grep -aE '^ *assay replay ' ../ctest | tail -n 1)
+[[ $replay == *mine.so*.ops* ]] || complain "the test shows no replay command: $replay"
+PATH=$prefix/bin:$PATH expect 1 ../replay bash -c "$replay"
+grep -qE '^FAIL .*(A4|C7|C10) ' ../replay || complain "the bug is another rule's: $(head -n 1 ../replay)"
+
+# What was found becomes the project's own, and the test of it appears.
+mkdir -p corpus/mine
+cp build/assay-out/*.ops corpus/mine/
+expect 0 ../build cmake --build build
+expect 8 ../ctest ctest --test-dir build
+grep -q 'assay.mine.replay .*Failed' ../ctest || complain "the corpus is not replayed, or passes"
+
+# Each engine finds it too, from nothing.
+if command -v clang >/dev/null; then
+    expect 0 ../build cmake --build build --target assay_fuzz_mine
+    target=build/engines/libfuzzer/engines/assay_fuzz_mine
+    ASSAY_OUT=$PWD/fuzz-out expect 77 ../fuzz "$target" -seed=1 -runs=100000 -print_final_stats=0
+    replay=$(grep -aE '^ *assay replay ' ../fuzz | tail -n 1)
+    PATH=$prefix/bin:$PATH expect 1 ../replay bash -c "$replay"
+fi
+
+if command -v clang >/dev/null && command -v afl-clang-fast >/dev/null; then
+    expect 0 ../build cmake --build build --target assay_afl_mine
+    target=build/engines/afl/engines/assay_fuzz_mine
+    ASSAY_OUT=$PWD/afl-out expect 134 ../fuzz "$target" corpus/mine/*.ops
+    grep -qa '^ *assay replay ' ../fuzz || complain "the AFL++ target does not find the bug in the program that shows it"
+fi
+
+expect 0 ../configure cmake -S . -B build -DCMAKE_C_FLAGS=-DLARGEST=64
+expect 0 ../build cmake --build build
+expect 0 ../ctest ctest --test-dir build --output-on-failure
+expect 0 ../bench cmake --build build --target assay_bench_mine
+grep -q 'checks / raw' ../bench || complain "the bench shows no ratio"
+cd ..
+
+# ---- pkg-config --------------------------------------------------------------------------------------------------------
+
+if command -v pkg-config >/dev/null; then
+    export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+    read -ra flags < <(pkg-config --cflags assay)
+    cp "$ASSAY_SOURCE/examples/arena/arena.c" .
+    expect 0 cc cc -shared -fPIC "${flags[@]}" arena.c -o arena.so
+    expect 0 check "$(pkg-config --variable=program assay)" check ./arena.so --programs 200 --quiet
+fi
+
+if ((failures)); then exit 1; fi
+echo "installed, moved, found, and the bug with it"
