@@ -90,6 +90,7 @@ enum machine_fault {
     FAULT_TABLE,      /* no page for a page table */
     FAULT_DESCRIPTOR, /* no memory for an area's descriptor or its array of pages */
     FAULT_MAP,        /* the host refuses the mapping itself (max_map_count): machine_map fails */
+    FAULT_FILTERED,   /* failslab with its cache filter on: an object of a cache that has CACHE_FAILSLAB */
     FAULTS
 };
 
@@ -113,7 +114,7 @@ struct machine {
     /* ---- State ---- */
     struct machine_context context; /* set by the harness before a call */
     bool kswapd_awake;              /* set by EVENT_WAKE_KSWAPD, cleared by the harness */
-    bool blocked;                   /* set by machine_block, cleared by the harness */
+    bool blocked;                   /* set by machine_block, cleared by the harness, or by who got on after all */
 
     struct machine_inside *inside; /* private to machine.c and its siblings */
 };
@@ -242,8 +243,9 @@ struct machine_injection {
     int32_t times;
     uint8_t percent;   /* of the attempts at interval fails; 0 stands for 100 */
     uint8_t min_order; /* FAULT_PAGES: smaller orders are left alone (1 in the kernel, B114) */
-    bool waiting_too;  /* FAULT_SLAB, FAULT_PAGES: also requests that may sleep (not so in the kernel unless asked) */
-    bool highmem_too;  /* FAULT_PAGES: also requests for highmem */
+    bool
+        waiting_too; /* FAULT_SLAB, FAULT_FILTERED, FAULT_PAGES: also requests that may sleep (not so in the kernel unless asked) */
+    bool highmem_too;     /* FAULT_PAGES: also requests for highmem */
     uint32_t space_bytes; /* bytes that are granted before the first failure at an interval; nth does not look at it */
 };
 

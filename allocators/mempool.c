@@ -118,7 +118,8 @@ struct mempool *mempool_create(void *heap, const struct pool_args *args)
     return NULL;
 }
 
-/* The reserve is looked at again last, as the second attempt may have reclaimed into it. */
+/* Both attempts keep NOFAIL, which no injected failure strikes (B113). The reserve is looked at again last, as the second
+ * attempt may have reclaimed into it: then whoever waits there for pages need not. */
 void *mempool_alloc(void *heap, struct mempool *pool, unsigned gfp)
 {
     struct vmalloc_heap *v = heap;
@@ -128,14 +129,18 @@ void *mempool_alloc(void *heap, struct mempool *pool, unsigned gfp)
         machine_report(m, REPORT_CONTRACT_WARN, NULL);
         return NULL;
     }
-    gfp = (gfp | GFP_BIT_NOMEMALLOC | GFP_BIT_NORETRY | GFP_BIT_NOWARN) & ~(unsigned)GFP_BIT_NOFAIL;
+    gfp |= GFP_BIT_NOMEMALLOC | GFP_BIT_NORETRY | GFP_BIT_NOWARN;
     const unsigned quick = gfp & ~(unsigned)(GFP_BIT_DIRECT | GFP_BIT_IO);
     void *element = element_make(v, pool, quick);
     if (!element) element = reserve_take(pool);
     if (!element && gfp != quick) element = element_make(v, pool, gfp);
     if (!element) element = reserve_take(pool);
-    if (element) pool->outstanding++;
-    else if (gfp_may_sleep(gfp)) machine_block(m);
+    if (element) {
+        pool->outstanding++;
+        m->blocked = false;
+    } else if (gfp_may_sleep(gfp)) {
+        machine_block(m);
+    }
     return element;
 }
 

@@ -99,43 +99,23 @@ static inline void sanitizer_unmute(void)
 
 /* ---- Blocks by name, so that a report says whose they are and how far from them the access was -------------------- */
 
-/* memcheck knows `pool`, any address of the caller's, as a heap without blocks. The memory of the heap itself is not
- * touched: whoever wants strays in it reported forbids it. */
-static inline void sanitizer_pool_open(const void *pool)
-{
-#ifdef SANITIZER_MEMCHECK
-    VALGRIND_CREATE_MEMPOOL(pool, 16, 0); /* how near to a block an access is told as beside it */
-#endif
-    (void)pool;
-}
-
-/* Forgets the pool and its blocks, whose bytes memcheck then forbids. */
-static inline void sanitizer_pool_close(const void *pool)
-{
-#ifdef SANITIZER_MEMCHECK
-    VALGRIND_DESTROY_MEMPOOL(pool);
-#endif
-    (void)pool;
-}
-
-/* A block of the pool begins to live, as sanitizer_allow_unwritten, or ends, as sanitizer_forbid. A block of no bytes
- * lives too. */
-static inline void sanitizer_pool_take(const void *pool, const void *p, size_t bytes)
+/* A block begins to live: as sanitizer_allow_unwritten. memcheck counts it as a leak if it is still there, and nowhere
+ * pointed to, when the process ends. Nothing is done to the bytes around it. */
+static inline void sanitizer_block_begins(const void *p, size_t bytes)
 {
     if (__asan_unpoison_memory_region) __asan_unpoison_memory_region(p, bytes);
 #ifdef SANITIZER_MEMCHECK
-    VALGRIND_MEMPOOL_ALLOC(pool, p, bytes);
+    VALGRIND_MALLOCLIKE_BLOCK(p, bytes, 0, 0);
 #endif
-    (void)pool;
 }
 
-static inline void sanitizer_pool_give(const void *pool, const void *p, size_t bytes)
+/* And ends: as sanitizer_forbid. Must have begun. */
+static inline void sanitizer_block_ends(const void *p, size_t bytes)
 {
     if (__asan_poison_memory_region) __asan_poison_memory_region(p, bytes);
 #ifdef SANITIZER_MEMCHECK
-    VALGRIND_MEMPOOL_FREE(pool, p);
+    VALGRIND_FREELIKE_BLOCK(p, 0);
 #endif
-    (void)pool;
 }
 
 #endif

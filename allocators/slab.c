@@ -227,7 +227,9 @@ bool slab_enter(struct slab_heap *h, const struct kmem_cache *c, unsigned gfp)
         machine_report(m, REPORT_CONTRACT_WARN, NULL);
         return false;
     }
-    return !machine_fails(m, FAULT_SLAB, gfp_effective(m, gfp), c->object_bytes);
+    gfp = gfp_effective(m, gfp);
+    if ((c->flags & CACHE_FAILSLAB) && machine_fails(m, FAULT_FILTERED, gfp, c->object_bytes)) return false;
+    return !machine_fails(m, FAULT_SLAB, gfp, c->object_bytes);
 }
 
 bool slab_enter_bulk(struct slab_heap *h)

@@ -32,11 +32,13 @@ install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay)
 set(headers exec.h program.h verdict.h rules.def minimise.h encode.h machine_picture.h area_model.h frame_map.h)
 list(TRANSFORM headers PREPEND model/)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/model)
-file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/generator.h fuzz/engines/engine.h)
+file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/generator.h fuzz/engines/engine.h
+    fuzz/engines/entry.h fuzz/engines/mutate.h)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/fuzz)
 
 set(assay_engines_dir ${CMAKE_INSTALL_DATADIR}/assay/engines)
-file(GLOB engines CONFIGURE_DEPENDS fuzz/engines/target_allocator.c fuzz/engines/*_main.c fuzz/engines/*.dict)
+file(GLOB engines CONFIGURE_DEPENDS fuzz/engines/target_allocator.c fuzz/engines/libfuzzer.c
+    fuzz/engines/*_main.c fuzz/engines/*.dict)
 install(FILES ${engines} DESTINATION ${assay_engines_dir})
 
 configure_package_config_file(cmake/assayConfig.cmake.in ${PROJECT_BINARY_DIR}/assayConfig.cmake

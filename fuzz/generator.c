@@ -141,12 +141,6 @@ static bool begins(const void *bytes, size_t length, const char *word)
     return length >= strlen(word) && memcmp(bytes, word, strlen(word)) == 0;
 }
 
-static bool is_kernel(const unsigned char *b, size_t length)
-{
-    return length >= 4 && (b[0] & ~SWARM_ILLEGAL) == (unsigned char)SWARM_KERNEL[0] &&
-           memcmp(b + 1, &SWARM_KERNEL[1], 3) == 0;
-}
-
 static bool is_swarm(const unsigned char *b, size_t length)
 {
     return !begins(b, length, PROGRAM_MAGIC) && !begins(b, length, TEXT_WORD);
@@ -155,7 +149,7 @@ static bool is_swarm(const unsigned char *b, size_t length)
 /* Which of the two swarm forms and whether with contract errors: one value, as in g->families. */
 static uint8_t family_of(const unsigned char *b, size_t length)
 {
-    const unsigned family = is_kernel(b, length) ? SWARM_FAMILIES : b[0] % SWARM_FAMILIES;
+    const unsigned family = swarm_is_kernel(b, length) ? SWARM_FAMILIES : b[0] % SWARM_FAMILIES;
     return (uint8_t)(family | (b[0] & SWARM_ILLEGAL));
 }
 
@@ -199,6 +193,6 @@ void generator_decode(const struct generator *g, const void *bytes, size_t lengt
     if (length) memcpy(copy, bytes, length);
     generator_fit(g, copy, length);
     program_decode(p, copy, length);
-    if (g->on_machine && !is_kernel(copy, length))
+    if (g->on_machine && !swarm_is_kernel(copy, length))
         p->heap.machine = swarm_machines[machine_nibble(g, length > 11 ? copy[11] & 15u : 0)];
 }

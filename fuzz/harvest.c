@@ -100,6 +100,7 @@ static bool take_input(void *context, const char *path)
     if (store_read(path, INPUT_BYTES_MAX, &bytes, &length, h->error, sizeof h->error)) return true;
     generator_decode(&h->generator, bytes, length, &p);
     free(bytes);
+    h->judged++;
     if (judge(h, &p)) put_away(h, path);
     return !*h->interrupted || !h->hasty;
 }

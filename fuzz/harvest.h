@@ -26,6 +26,7 @@ struct harvest {
     struct child child;
     struct known known;
     struct finding *finding;
+    uint32_t judged;   /* inputs */
     uint32_t found;    /* findings */
     uint32_t vanished; /* inputs that ended a run and break no rule by themselves */
     bool hasty;        /* takes only what has been written completely by now, and leaves the rest for later */

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERSION "0.1.0"
-
 volatile bool interrupted;
 
 static void on_interrupt(int number)
@@ -68,7 +66,7 @@ int main(int argc, char **argv)
         return shown();
     }
     if (options_parse(&o, argc, argv, error, sizeof error)) return complain("%s", error);
-    if (o.version) puts("assay " VERSION);
+    if (o.version) puts("assay " ASSAY_VERSION);
     else if (o.help) options_usage(stdout, o.verb);
     if (o.version || o.help) return shown();
     for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)

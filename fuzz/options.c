@@ -109,6 +109,8 @@ static const struct option_row {
     {"memory", 0, BYTES, "BYTES", TO(memory), RUNS, MIB, 1024 * GIB, NULL,
      "what a worker may use (1G; 16M beside memory lent to it)"},
     {"timeout", 0, SECONDS, "S", TO(timeout), RUNS, 0.01, 3600, NULL, "limit of processor time for one call (1)"},
+    {"guard", 0, FLAG, NULL, TO(guard), CHECK | REPLAY | MINIMIZE, 0, 0, NULL,
+     "under valgrind: have it report what the allocator does to blocks that live"},
     {"out", 0, TEXT, "DIR", TO(out), CHECK | FUZZ | DIFF | EXPLORE, 0, 0, NULL, "where findings go (assay-out)"},
     {"output", 'o', TEXT, "FILE", TO(output), MINIMIZE | SHOW | RECORD | BENCH, 0, 0, NULL, "file to write"},
     {"engine", 0, CHOICE, "ENGINE", TO(engine), FUZZ, 0, 0, engines, "builtin, libfuzzer or afl (builtin)"},

@@ -50,6 +50,7 @@ struct options {
     bool keep; /* fuzz: what was found is filed in a corpus */
     enum target_mode mode;
     unsigned machine; /* as target.machine */
+    bool guard;       /* as target.guard */
     bool quiet;
     bool names;    /* list: names only */
     bool canaries; /* list: the broken ones */

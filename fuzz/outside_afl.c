@@ -71,7 +71,7 @@ static void environment(const struct outside *o, const struct outside_job *job)
     bool resumes = false;
     for (unsigned i = 0; i < sizeof settings / sizeof *settings; i++) setenv(settings[i][0], settings[i][1], 1);
     snprintf(path, sizeof path, "%s/build/%s/engines/libassay_mutate_afl.so", o->root, o->engine->preset);
-    if (access(path, R_OK) == 0) setenv("AFL_CUSTOM_MUTATOR_LIBRARY", path, 1);
+    setenv("AFL_CUSTOM_MUTATOR_LIBRARY", path, 1);
     snprintf(path, sizeof path, "%s/queue/id:*", job->name);
     outside_files(o, path, one_is_there, &resumes);
     if (resumes) setenv("AFL_AUTORESUME", "1", 1);
@@ -94,7 +94,7 @@ const struct outside_engine outside_afl = {
     .preset = "afl",
     .tools = (const char *const[]){"cmake", "ninja", "clang", "afl-clang-fast", "afl-fuzz", NULL},
     .packages = "Debian's afl++, clang, cmake and ninja-build have them all",
-    .parts = (const char *const[]){NULL},
+    .parts = (const char *const[]){"assay_mutate_afl", NULL},
     .ended = (const char *const[]){"*/crashes*/id:*", "*/hangs*/id:*", NULL},
     .gains = "*/queue/id:??????,src:*+cov",
     .death_signal = SIGTERM, /* it ends what it has started */

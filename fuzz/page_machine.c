@@ -32,7 +32,7 @@ void page_machine_style(FILE *out)
 
 static const char *const frame_classes[FRAME_OWNERS] = {
     [FRAME_FREE] = "free",    [FRAME_FLIGHT] = "mixed",  [FRAME_PLAIN] = "plain",
-    [FRAME_SLAB] = "slab",    [FRAME_TABLE] = "table",   [FRAME_ARRAY] = "slab",
+    [FRAME_SLAB] = "slab",    [FRAME_TABLE] = "table",   [FRAME_ARRAY] = "inner",
     [FRAME_RESERVE] = "kept", [FRAME_DEFERRED] = "late", [FRAME_RESERVED] = "free"};
 static const char *const page_classes[PICTURE_INNER + 1] = {
     [PICTURE_FREE] = "free", [PICTURE_GUARD] = "guard", [PICTURE_LAZY] = "lazy", [PICTURE_INNER] = "inner"};

@@ -7,24 +7,25 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FAILURES_MAX 16u /* kept for one rule; more are counted */
 
-/* What waits for the end. struct report has no room for it, and a process writes one report at a time. */
+/* What waits for the end. struct report has no room for it, and a process writes one report at a time. A test case holds
+ * one <failure>, whose text has all findings: of several elements Jenkins and GitLab would show one. */
 static struct {
-    char *text[FAILURES_MAX]; /* <failure> elements */
+    char *seen;               /* of the first */
+    char *text[FAILURES_MAX]; /* text reports */
     unsigned count;
 } failures[RULE_COUNT];
 
 void report_junit_begin(void)
 {
     for (unsigned rule = 0; rule < RULE_COUNT; rule++) {
-        for (unsigned i = 0; i < FAILURES_MAX; i++) {
-            free(failures[rule].text[i]);
-            failures[rule].text[i] = NULL;
-        }
-        failures[rule].count = 0;
+        for (unsigned i = 0; i < FAILURES_MAX; i++) free(failures[rule].text[i]);
+        free(failures[rule].seen);
     }
+    memset(failures, 0, sizeof failures);
 }
 
 /* The text report of a finding, from malloc; NULL if there is no memory. */
@@ -42,22 +43,26 @@ static char *finding_text(const struct finding *f)
 
 void report_junit_finding(const struct finding *f)
 {
-    const struct rule_info *info = report_rule(&f->verdict);
-    unsigned n = failures[f->verdict.rule].count++;
-    size_t size;
-    FILE *stream = n < FAILURES_MAX ? open_memstream(&failures[f->verdict.rule].text[n], &size) : NULL;
-    if (stream == NULL) return;
+    const enum rule rule = f->verdict.rule;
+    const unsigned n = failures[rule].count++;
+    if (n < FAILURES_MAX) failures[rule].text[n] = finding_text(f);
+    if (n == 0) failures[rule].seen = strdup(f->verdict.seen);
+}
 
-    char *text = finding_text(f);
-    fprintf(stream, "      <failure type=\"%s\" message=\"", info->id);
-    xml_text(stream, info->sentence);
-    fputs("; seen: ", stream);
-    xml_text(stream, f->verdict.seen);
-    fputs("\">", stream);
-    xml_text(stream, text != NULL ? text : "");
-    fputs("</failure>\n", stream);
-    fclose(stream);
-    free(text);
+static void print_failure(FILE *out, enum rule rule, const struct rule_info *info)
+{
+    fprintf(out, "      <failure type=\"%s\" message=\"", info->id);
+    xml_text(out, info->sentence);
+    fputs("; seen: ", out);
+    xml_text(out, failures[rule].seen != NULL ? failures[rule].seen : "");
+    fputs("\">", out);
+    for (unsigned i = 0; i < FAILURES_MAX && failures[rule].text[i] != NULL; i++) {
+        if (i > 0) putc('\n', out);
+        xml_text(out, failures[rule].text[i]);
+    }
+    if (failures[rule].count > FAILURES_MAX)
+        fprintf(out, "\n%u findings in all, of which these are the first\n", failures[rule].count);
+    fputs("</failure>\n", out);
 }
 
 static void print_rule(FILE *out, enum rule rule, const char *allocator)
@@ -74,10 +79,7 @@ static void print_rule(FILE *out, enum rule rule, const char *allocator)
         return;
     }
     fputs("\">\n", out);
-    for (unsigned i = 0; i < FAILURES_MAX; i++)
-        if (failures[rule].text[i] != NULL) fputs(failures[rule].text[i], out);
-    if (failures[rule].count > FAILURES_MAX)
-        fprintf(out, "      <system-out>%u findings in all</system-out>\n", failures[rule].count);
+    print_failure(out, rule, info);
     fputs("    </testcase>\n", out);
 }
 

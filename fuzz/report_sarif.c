@@ -6,6 +6,44 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* What a service shows beside a finding to those who do not know its rule. */
+static void print_help(FILE *out, enum rule rule)
+{
+    static const char *const classes[] = {[CLASS_CORRECT] = "No correct allocator may break it.",
+                                          [CLASS_RESOURCE] =
+                                              "Where it is broken, memory is lost, wasted or refused without need.",
+                                          [CLASS_RETURNS] = "Every call must come back."};
+    const struct rule_info *info = rule_info(rule);
+    const struct promise *promise = report_promise(rule);
+    char text[1024];
+    int length =
+        snprintf(text, sizeof text, "%s: %s (%s). %s", info->id, info->sentence, info->source, classes[info->class]);
+    if (promise != NULL)
+        snprintf(text + length, sizeof text - (size_t)length,
+                 " It holds for an allocator that promises %s: %s; --profile -%s takes the promise back.",
+                 promise->word, promise->meaning, promise->word);
+    json_string(out, text);
+}
+
+static void print_rule(FILE *out, enum rule rule)
+{
+    const struct rule_info *info = rule_info(rule);
+    fprintf(out, "      {\"id\": \"%s\",\n       \"shortDescription\": {\"text\": ", info->id);
+    json_string(out, info->sentence);
+    fputs("},\n       \"fullDescription\": {\"text\": ", out);
+    print_help(out, rule);
+    fputs("},\n       \"help\": {\"text\": ", out);
+    print_help(out, rule);
+    fprintf(out,
+            "},\n       \"defaultConfiguration\": {\"level\": \"error\"},\n"
+            "       \"properties\": {\"class\": \"%s\", \"tags\": [\"%s\"], \"precision\": \"very-high\", "
+            "\"problem.severity\": \"error\", \"source\": ",
+            rule_class_name(info->class), rule_class_name(info->class));
+    json_string(out, info->source);
+    fputs("}}", out);
+}
 
 void report_sarif_begin(FILE *out)
 {
@@ -13,33 +51,36 @@ void report_sarif_begin(FILE *out)
           "  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n"
           "  \"version\": \"2.1.0\",\n"
           "  \"runs\": [{\n"
-          "    \"tool\": {\"driver\": {\"name\": \"assay\", \"rules\": [\n",
+          "    \"tool\": {\"driver\": {\"name\": \"assay\", \"semanticVersion\": \"" ASSAY_VERSION "\", \"rules\": [\n",
           out);
     for (unsigned rule = RULE_NONE + 1; rule < RULE_COUNT; rule++) {
-        const struct rule_info *info = rule_info((enum rule)rule);
-        fprintf(out, "      {\"id\": \"%s\", \"shortDescription\": {\"text\": ", info->id);
-        json_string(out, info->sentence);
-        fprintf(out, "}, \"properties\": {\"class\": \"%s\", \"source\": ", rule_class_name(info->class));
-        json_string(out, info->source);
-        fprintf(out, "}}%s\n", rule + 1 < RULE_COUNT ? "," : "");
+        print_rule(out, (enum rule)rule);
+        fputs(rule + 1 < RULE_COUNT ? ",\n" : "\n", out);
     }
     fputs("    ]}},\n    \"results\": [", out);
 }
 
-/* The line of the failing operation in the text form, from 1; of the last line for the end of the program. Operations
- * are the last lines of the text, one each, whatever stands before them. */
-static size_t line_of_failure(const struct finding *f, const char *text)
+/* The failing operation's line in the text form: all of it. Operations are the last lines of the text, one each, whatever
+ * stands before them; at the end of the program it is the last. */
+static void print_region(FILE *out, const struct finding *f, const char *text)
 {
-    size_t lines = 0, ops = f->program.op_count;
-    for (; *text != '\0'; text++) lines += *text == '\n';
-    size_t line = f->verdict.op < ops && lines >= ops ? lines - ops + f->verdict.op + 1 : lines;
-    return line > 0 ? line : 1;
+    size_t lines = 0, ops = f->program.op_count, line = 1;
+    for (const char *c = text; *c != '\0'; c++) lines += *c == '\n';
+    size_t wanted = f->verdict.op < ops && lines >= ops ? lines - ops + f->verdict.op + 1 : lines;
+    for (; line < wanted; line++) text = strchr(text, '\n') + 1;
+    fprintf(out, "{\"startLine\": %zu, \"startColumn\": 1, \"endLine\": %zu, \"endColumn\": %zu}", line, line,
+            strcspn(text, "\n") + 1);
 }
 
-/* A path as a URI: an absolute one becomes a file URI, all but the unreserved characters are percent-encoded. */
+/* A path as a URI, with all but the unreserved characters percent-encoded: relative at and below the working directory,
+ * which is where a service looks for its files, else a file URI. */
 static void print_uri(FILE *out, const char *path)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+    char here[4096];
+    const size_t length = getcwd(here, sizeof here) != NULL ? strlen(here) : 0;
+    if (length > 1 && strncmp(path, here, length) == 0 && path[length] == '/') path += length + 1;
+    while (strncmp(path, "./", 2) == 0) path += 2;
     fputs(path[0] == '/' ? "\"file://" : "\"", out);
     for (; *path != '\0'; path++)
         if (strchr(plain, *path) != NULL) putc(*path, out);
@@ -86,17 +127,33 @@ void report_sarif_finding(FILE *out, const struct finding *f, bool first)
     print_message(out, f, info);
     fputs("},\n       \"locations\": [{\"physicalLocation\": {\"artifactLocation\": {\"uri\": ", out);
     print_uri(out, file);
-    fprintf(out, "}, \"region\": {\"startLine\": %zu}}}],\n", line_of_failure(f, text));
-    fprintf(out, "       \"partialFingerprints\": {\"program/v1\": \"%s-%016" PRIx64 "\"}}", info->id, hash_of(text));
+    fputs("}, \"region\": ", out);
+    print_region(out, f, text);
+    /* The second is what GitHub goes by: a hash, and a count of results that have the same. */
+    fprintf(out,
+            "}}],\n       \"partialFingerprints\": {\"program/v1\": \"%s-%016" PRIx64
+            "\", \"primaryLocationLineHash\": \"%016" PRIx64 ":1\"}}",
+            info->id, hash_of(text), hash_of(text));
     free(program);
+}
+
+static void print_category(FILE *out, const struct summary *s)
+{
+    char id[sizeof s->target->name + 64];
+    snprintf(id, sizeof id, "assay %s/%s/", s->command != NULL ? s->command : "check", s->target->name);
+    json_string(out, id);
 }
 
 void report_sarif_end(FILE *out, const struct summary *s)
 {
+    static const int exit_codes[] = {[VERDICT_PASS] = 0, [VERDICT_FAIL] = 1, [VERDICT_ERROR] = 2};
     const char *separator = "";
 
-    fprintf(out, "\n    ],\n    \"invocations\": [{\"executionSuccessful\": %s",
-            s->verdict == VERDICT_ERROR ? "false" : "true");
+    /* What tells this run from one of another allocator in the same build. */
+    fputs("\n    ],\n    \"automationDetails\": {\"id\": ", out);
+    print_category(out, s);
+    fprintf(out, "},\n    \"invocations\": [{\"executionSuccessful\": %s, \"exitCode\": %d",
+            s->verdict == VERDICT_ERROR ? "false" : "true", exit_codes[s->verdict]);
     if (s->message != NULL) {
         fputs(", \"toolExecutionNotifications\": [{\"level\": \"error\", \"message\": {\"text\": ", out);
         json_string(out, s->message);

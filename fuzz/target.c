@@ -5,6 +5,7 @@
  */
 #include "target.h"
 
+#include "annotate.h"
 #include "broken/broken.h"
 #include "builtin.h"
 #include "canaries.h"
@@ -13,6 +14,7 @@
 #include "probe.h"
 #include "profile.h"
 #include "program.h"
+#include "sanitizer.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -243,15 +245,31 @@ int target_narrow(struct target *t, enum target_mode mode, unsigned machine, cha
     return 0;
 }
 
-int target_open(struct target *t, char *error, size_t size)
+int target_guard(struct target *t, char *error, size_t size)
+{
+    const unsigned detects = PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_DETECTS_WRITES;
+    if (!sanitizer_memcheck()) {
+        snprintf(error, size,
+                 "--guard: nobody listens; run this under valgrind, with assay built where "
+                 "<valgrind/memcheck.h> is");
+        return -1;
+    }
+    if (t->contract.backing == BACKING_MACHINE || t->offered[OP_SBRK / 32] >> OP_SBRK % 32 & 1 ||
+        t->offered[OP_MMAP / 32] >> OP_MMAP % 32 & 1) {
+        snprintf(error, size, "--guard: %s gives memory otherwise than in blocks", t->name);
+        return -1;
+    }
+    t->guard = true;
+    t->illegal = false;
+    t->contract.promises &= ~detects;
+    offered_illegal(t->offered, t->contract.promises);
+    return 0;
+}
+
+static int open_library(struct target *t, char *error, size_t size)
 {
     static struct foreign libraries[FOREIGN_MAX];
     static unsigned count;
-    if (t->kind == TARGET_BUILTIN) {
-        t->ops = find_builtin(t->name);
-        if (t->ops) return 0;
-        return unknown_builtin(t->name, error, size);
-    }
     if (count == FOREIGN_MAX) {
         snprintf(error, size, "%s: more than %u libraries at a time", t->name, FOREIGN_MAX);
         return -1;
@@ -259,4 +277,17 @@ int target_open(struct target *t, char *error, size_t size)
     if (foreign_open(&libraries[count], t->path, t->prefix, error, size) != FOREIGN_OK) return -1;
     t->ops = &libraries[count++].ops;
     return 0;
+}
+
+int target_open(struct target *t, char *error, size_t size)
+{
+    if (t->kind == TARGET_BUILTIN) {
+        t->ops = find_builtin(t->name);
+        if (!t->ops) return unknown_builtin(t->name, error, size);
+    } else if (open_library(t, error, size) != 0) {
+        return -1;
+    }
+    if (t->guard) t->ops = annotate(t->ops, ANNOTATE_ALLOCATOR);
+    if (!t->ops) snprintf(error, size, "--guard: %s gives memory otherwise than in blocks", t->name);
+    return t->ops ? 0 : -1;
 }

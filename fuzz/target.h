@@ -31,6 +31,7 @@ struct target {
     bool illegal;                   /* profile bit: contract errors are generated too */
     enum target_mode mode;          /* set by target_narrow */
     unsigned machine;               /* likewise; 0: all of them, else enum machine_config + 1 */
+    bool guard;                     /* set by target_guard: live blocks are closed to the allocator (annotate.h) */
     const struct alloc_ops *ops;    /* built-ins; otherwise what target_open made, in the worker only */
     struct alloc_contract contract; /* as the profile has changed it */
     unsigned offered[4];            /* bit k of word k/32: the operation `enum op_kind` k is offered */
@@ -50,6 +51,10 @@ int target_adopt(struct target *t, const struct alloc_ops *ops, const char *name
 /* Narrows what programs are made for it. 0; or -1 with `error` if it runs on no machine, or promises to report no contract
  * error. */
 int target_narrow(struct target *t, enum target_mode mode, unsigned machine, char *error, size_t size);
+
+/* Has memcheck report it when the allocator touches a block that lives; contract errors are not asked for then. 0; or -1
+ * with `error` if the process does not run under memcheck, or the allocator gives memory otherwise than in blocks. */
+int target_guard(struct target *t, char *error, size_t size);
 
 /* In the worker process: makes t->ops usable. 0, or -1 with `error`. */
 int target_open(struct target *t, char *error, size_t size);

@@ -66,7 +66,12 @@ static int run(const struct options *o, const struct target *t, struct report *r
         add(&s.counters, &result.counters);
         seconds += result.seconds;
         s.interrupted = result.interrupted || interrupted;
-        if (result.end == CAMPAIGN_ERROR) return complain("%s", result.error);
+        if (result.end == CAMPAIGN_ERROR) {
+            complain("%s", result.error);
+            snprintf(error, sizeof error, "%s", result.error);
+            s.message = error;
+            break;
+        }
         if (result.end == CAMPAIGN_PASS) break;
         raw_finding(&c, &result, f);
         bool is_new = known_has_room(&known) && !known_has(&known, f);
@@ -91,11 +96,11 @@ static int run(const struct options *o, const struct target *t, struct report *r
         c.first = result.index + 1;
         if (o->programs) c.programs -= used;
     }
-    s.verdict = s.findings ? VERDICT_FAIL : VERDICT_PASS;
+    s.verdict = s.findings ? VERDICT_FAIL : s.message ? VERDICT_ERROR : VERDICT_PASS;
     /* A count of programs is a measure that does not depend on the machine; then nothing else in the report does. */
     if (!o->programs && !s.findings) s.seconds = seconds;
     if (report_end(r, &s)) return complain("cannot write the report; its findings are in %s", o->out);
-    return s.findings ? STATUS_BROKEN : STATUS_HELD;
+    return s.findings ? STATUS_BROKEN : s.message ? STATUS_NOT_JUDGED : STATUS_HELD;
 }
 
 int verb_check(const struct options *o)
@@ -103,6 +108,7 @@ int verb_check(const struct options *o)
     static struct target t;
     char error[1024];
     if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
+    if (o->guard && target_guard(&t, error, sizeof error)) return complain("%s", error);
     if (target_narrow(&t, o->mode, o->machine, error, sizeof error)) return complain("%s", error);
     if (store_open(o->out, error, sizeof error)) return complain("%s", error);
     struct finding *f = malloc(sizeof *f);

@@ -78,11 +78,11 @@ static void progress(struct fuzzing *z, double seconds, double left)
 /* An engine that has ended of itself: begun again where it is its way to end with what it found. False if it can not be. */
 static bool revive(struct fuzzing *z, struct outside_job *job, unsigned *in_vain)
 {
-    const uint32_t before = z->harvest.found + z->harvest.known.count;
+    const uint32_t before = z->harvest.judged;
     char line[1024];
     harvest_inputs(&z->harvest);
-    *in_vain = z->harvest.found + z->harvest.known.count == before ? *in_vain + 1 : 0;
-    if (z->outside.engine->ends_at_finding && (job->counters->programs || *in_vain <= RESTARTS_MAX))
+    *in_vain = z->harvest.judged == before ? *in_vain + 1 : 0;
+    if (z->outside.engine->ends_at_finding && *in_vain <= RESTARTS_MAX)
         return outside_start(&z->outside, z->error, sizeof z->error) == 0;
     outside_last_words(&z->outside, job, line, sizeof line);
     snprintf(z->error, sizeof z->error, "%s has ended by itself: %s", z->outside.engine->name, line);

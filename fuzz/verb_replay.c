@@ -83,6 +83,7 @@ int verb_replay(const struct options *o)
     static struct replay r;
     char error[1024];
     if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
+    if (o->guard && target_guard(&t, error, sizeof error)) return complain("%s", error);
     const struct child_limits limits = limits_of(o);
     r = (struct replay){.o = o,
                         .report = {.format = o->format, .out = stdout, .quiet = o->quiet},

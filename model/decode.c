@@ -433,7 +433,7 @@ void program_decode(struct program *p, const void *bytes, size_t length)
         program_decode_literal(p, bytes, length);
         return;
     }
-    if (length >= 4 && (char)(b[0] & ~SWARM_ILLEGAL) == SWARM_KERNEL[0] && memcmp(b + 1, &SWARM_KERNEL[1], 3) == 0) {
+    if (swarm_is_kernel(b, length)) {
         program_decode_kernel(p, b, length);
         return;
     }

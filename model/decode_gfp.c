@@ -50,6 +50,8 @@ uint32_t kernel_gfp(const struct kernel_swarm *s, enum gfp_use use, unsigned x, 
     if ((x & 0xc0) == 0xc0) gfp |= GFP_BIT_ZERO;
     if ((x & 0xe0) == 0xa0) gfp |= GFP_BIT_COMP;
     if ((x & 0xf0) == 0x90) gfp |= GFP_BIT_ACCOUNT;
+    if ((x & 0xf0) == 0x80 || (use == GFP_FOR_POOL && x & 0x40))
+        gfp |= GFP_BIT_NOFAIL;                    /* no element is zeroed (B110) */
     if (use == GFP_FOR_EITHER) gfp |= GFP_KERNEL; /* B107 */
     gfp &= ~unwanted[use];
     if (s->context != CONTEXT_TASK) {

@@ -13,6 +13,13 @@ const uint8_t swarm_machines[16] = {
     MACHINE_S4,  MACHINE_S4,  MACHINE_S4,  MACHINE_S4,  MACHINE_S4,  MACHINE_SODD, MACHINE_SODD, MACHINE_SMAP,
 };
 
+bool swarm_is_kernel(const void *bytes, size_t length)
+{
+    const unsigned char *b = bytes;
+    return length >= 4 && (b[0] & ~SWARM_ILLEGAL & 0xff) == (unsigned char)SWARM_KERNEL[0] &&
+           memcmp(b + 1, &SWARM_KERNEL[1], 3) == 0;
+}
+
 /* ---- Operations ------------------------------------------------------------------------------------------------------------ */
 
 struct op *kernel_append(struct kernel_swarm *s, enum op_kind kind, unsigned slot)

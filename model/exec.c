@@ -317,7 +317,9 @@ static __attribute__((noinline)) bool step_other(struct exec *x, const struct op
     case OP_WRONG_SIZE_FREE:
     case OP_WRITE_AFTER_FREE:
         kernel_as_task(x, true);
+        model_guard(x, false); /* whoever looks for a header before a wrong pointer reads somebody's bytes */
         held = exec_step_illegal(x, op, slot, a, b);
+        model_guard(x, true);
         kernel_as_task(x, false);
         return held;
     default: return true;
@@ -336,10 +338,23 @@ static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
 {
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_C32 : RULE_C10;
     if (x->options.thorough) return kernel_verify_most(x, rule);
-    bool refused = x->outcome.result == RESULT_NULL; /* which must have changed nothing (C32) */
-    for (unsigned turns = refused ? 4 : x->calls % 2; turns; turns--)
+    bool refused = x->outcome.result == RESULT_NULL;       /* which must have changed nothing (C32) */
+    const unsigned pause = x->kernel->live < 1024 ? 2 : 8; /* among thousands a look costs half a call */
+    for (unsigned turns = refused ? 4 : x->calls % pause == 1; turns; turns--)
         if (!kernel_sweep(x, rule)) return false;
     return true;
+}
+
+static unsigned magnitude(uint64_t n) { return n ? 64 - (unsigned)__builtin_clzll(n) : 0; }
+
+static __attribute__((noinline)) void show(struct exec *x, const struct op *op)
+{
+    struct exec_features *f = x->options.features;
+    const bool refused = x->outcome.result == RESULT_NULL;
+    f->calls[op->kind][x->outcome.result == RESULT_REPORT ? 2 : refused] = 1;
+    f->sizes[magnitude(x->call_size) % 64][refused] = 1;
+    f->live[magnitude(x->model.live + (x->kernel ? x->kernel->live : 0)) % 16] = 1;
+    f->live_bytes[magnitude(x->model.live_bytes) % 48] = 1;
 }
 
 /* What must hold after any legal call. */
@@ -385,6 +400,7 @@ static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_
     if (!(family ? exec_step_heap(x, op, slot, a, b) : step_other(x, op, slot, a, b))) return false;
     if (x->lender.reports != x->reports_seen) return false_report(x, op);
     if (x->outcome.result == RESULT_SKIPPED) return true;
+    if (x->options.features) show(x, op);
     if (!after_call(x, op)) return false;
     x->options.counters->operations++;
     return !x->rounds_compared || course_remembers(x);
@@ -408,6 +424,9 @@ static bool run_op(struct exec *x, uint32_t index)
         if (model_alive(&x->model, slot) != idle) {
             x->step = at->step = i;
             x->calls = begun + i;
+            if (kernel && x->kernel && count > 1)
+                kernel_fetch(x, (slot + (unsigned)op->stride) % PROGRAM_SLOTS,
+                             (slot + 2 * (unsigned)op->stride) % PROGRAM_SLOTS);
             uint64_t va = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
             uint64_t vb = packed ? b : literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
             if (!run_step(x, op, slot, va, vb)) {

@@ -67,6 +67,23 @@ struct exec_counters {
     uint64_t skipped[OP_KINDS];   /* calls not made because the operation is not offered */
 };
 
+/* What a run has shown, for engines that keep a program if it shows something new: a byte is 1 if it happened. Set by exec,
+ * cleared by whom it belongs to. */
+struct exec_features {
+    uint8_t calls[OP_KINDS][3]; /* made, by what came of them: a result, a refusal, a report */
+    uint8_t sizes[64][2];       /* of requests, by magnitude (number of bits), granted and refused */
+    uint8_t live[16];           /* blocks alive, by magnitude */
+    uint8_t live_bytes[48];     /* what they hold, likewise */
+};
+
+/* Told whose the bytes of the malloc family's blocks are, so that a tool (AddressSanitizer, memcheck) can see an allocator
+ * touch what is not its own. `close`: the block is its owner's from now on; `open`: it is the allocator's again, or is
+ * given to a call that may read and move it. All of a block's usable bytes, in pairs of the same range. */
+struct exec_guard {
+    void (*close)(const void *block, size_t bytes);
+    void (*open)(const void *block, size_t bytes);
+};
+
 /* Where the run stands, readable by another process while it goes on. */
 struct exec_position {
     volatile uint32_t op, step, round, kind;
@@ -82,6 +99,8 @@ struct exec_options {
     struct trace *trace;            /* where to record, or NULL */
     struct exec_counters *counters; /* where to count (caller's, zeroed once) */
     struct exec_position *position; /* where to tell the position */
+    struct exec_features *features; /* where to tell what was shown, or NULL */
+    const struct exec_guard *guard; /* whom to tell whose each block is, or NULL */
 };
 
 struct exec;

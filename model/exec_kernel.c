@@ -12,12 +12,14 @@
 
 static const char *owner_name(uint16_t owner)
 {
-    static const char *const names[FRAME_OWNERS] = {
-        [FRAME_FREE] = "free memory",         [FRAME_FLIGHT] = "memory taken during this call",
-        [FRAME_PLAIN] = "the malloc family",  [FRAME_SLAB] = "a slab",
-        [FRAME_TABLE] = "a page table",       [FRAME_ARRAY] = "an area's records",
-        [FRAME_RESERVE] = "a pool's reserve", [FRAME_DEFERRED] = "a block whose free was put off",
-        [FRAME_RESERVED] = "no zone"};
+    static const char *const names[FRAME_OWNERS] = {[FRAME_FREE] = "free memory",
+                                                    [FRAME_FLIGHT] = "memory taken during this call",
+                                                    [FRAME_PLAIN] = "the malloc family",
+                                                    [FRAME_SLAB] = "a slab",
+                                                    [FRAME_TABLE] = "a page table",
+                                                    [FRAME_RESERVE] = "a pool's reserve",
+                                                    [FRAME_DEFERRED] = "a block whose free was put off",
+                                                    [FRAME_RESERVED] = "no zone"};
     return owner < FRAME_OWNERS ? names[owner] : "a live block";
 }
 
@@ -283,8 +285,9 @@ bool kernel_begin(struct exec *x, struct kernel_call *c)
     c->must_count = 1;
     c->deferred = ruling.deferred;
     if (c->act == ACT_ALLOC) {
-        c->must_succeed = kernel_must_succeed(x, c->effective, c->order);
-        c->must_fail = kernel_must_fail(x, c->effective, c->order);
+        c->plenty = zones_serve(&k->zones, &k->frames, mask_zone(k->machine, c->effective), c->order, 0, true);
+        c->must_succeed = c->plenty || kernel_must_succeed(x, c->effective, c->order);
+        c->must_fail = !c->plenty && kernel_must_fail(x, c->effective, c->order);
     }
     c->flight_first = k->flight_count;
     c->flight_before = k->frames.owned[FRAME_FLIGHT];

@@ -15,9 +15,9 @@ enum frame_owner {
     FRAME_FREE,
     FRAME_FLIGHT,   /* taken during the call in progress, claimed by nobody yet */
     FRAME_PLAIN,    /* behind a block of the malloc family */
-    FRAME_SLAB,     /* a slab's */
+    FRAME_SLAB,     /* a slab's, or whatever else the allocator keeps for itself */
     FRAME_TABLE,    /* a page table */
-    FRAME_ARRAY,    /* an area's list of pages, a descriptor */
+    FRAME_ARRAY,    /* an area's array of pages: only pictures tell it from a slab */
     FRAME_RESERVE,  /* a pool's reserved element */
     FRAME_DEFERRED, /* of a block whose free was put off */
     FRAME_RESERVED, /* nobody's to give: before, between and behind zones */

@@ -44,6 +44,15 @@ static void take_area(const struct exec *x, struct machine_picture *p, unsigned 
         a->pfns[i - first] = machine_translate(k->machine, k->machine->vmalloc_start + (size_t)i * p->page_bytes);
 }
 
+/* A page that is no slot's: if it is mapped, to frames of the allocator's own, they are no slab but an area's array. */
+static void take_inner(const struct machine *m, struct machine_picture *p, uint32_t page)
+{
+    uint32_t pfn = machine_translate(m, m->vmalloc_start + (size_t)page * p->page_bytes);
+    if (pfn == PFN_NONE) return;
+    p->window[page] = PICTURE_INNER;
+    if (pfn < p->frames && p->owner[pfn] == FRAME_SLAB) p->owner[pfn] = FRAME_ARRAY;
+}
+
 static void take_window(const struct exec *x, struct machine_picture *p)
 {
     const struct kernel_model *k = x->kernel;
@@ -63,9 +72,7 @@ static void take_window(const struct exec *x, struct machine_picture *p)
         const uint32_t first = i * p->table_pages, end = first + p->table_pages;
         p->tables[i] = first < p->window_pages ? machine_table_pfn(m, i) : PFN_NONE;
         for (uint32_t j = first; p->tables[i] != PFN_NONE && j < end && j < p->window_pages; j++)
-            if (p->window[j] < PICTURE_SLOT &&
-                machine_translate(m, m->vmalloc_start + (size_t)j * p->page_bytes) != PFN_NONE)
-                p->window[j] = PICTURE_INNER;
+            if (p->window[j] < PICTURE_SLOT) take_inner(m, p, j);
     }
     for (uint32_t i = 1; i < p->window_pages && p->mapped; i++)
         if (p->window[i] < PICTURE_INNER && p->window[i - 1] >= PICTURE_INNER) p->window[i] = PICTURE_GUARD;

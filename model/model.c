@@ -41,6 +41,7 @@ void model_release(struct exec *x, unsigned slot)
     struct model *m = &x->model;
     struct block *b = &m->blocks[slot];
     shadow_remove(&m->shadow, b->base, owned_bytes(b));
+    if (x->options.guard) x->options.guard->open((void *)b->base, (size_t)block_usable(b));
     m->alive[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     m->live--;
     m->live_bytes -= b->request;
@@ -48,8 +49,11 @@ void model_release(struct exec *x, unsigned slot)
     b->dead = true; /* last: a read of its neighbours in the word would have to wait for it */
 }
 
-static void enter(struct model *m, unsigned slot, uint64_t request)
+static void enter(struct exec *x, unsigned slot, uint64_t request)
 {
+    struct model *m = &x->model;
+    const struct block *b = &m->blocks[slot];
+    if (x->options.guard) x->options.guard->close((void *)b->base, (size_t)block_usable(b));
     m->alive[slot / 64] |= UINT64_C(1) << slot % 64;
     m->live++;
     m->live_bytes += request;
@@ -61,12 +65,22 @@ void model_restore(struct exec *x, unsigned slot, const struct block *old)
 {
     shadow_insert(&x->model.shadow, old->base, owned_bytes(old));
     x->model.blocks[slot] = *old;
-    enter(&x->model, slot, old->request);
+    enter(x, slot, old->request);
+}
+
+void model_guard(struct exec *x, bool close)
+{
+    const struct exec_guard *g = x->options.guard;
+    for (unsigned slot = 0; g && slot < x->model.slot_end; slot++) {
+        const struct block *b = &x->model.blocks[slot];
+        if (block_live(b)) (close ? g->close : g->open)((void *)b->base, (size_t)block_usable(b));
+    }
 }
 
 void model_fresh(struct exec *x, bool thoroughly)
 {
     struct model *m = &x->model;
+    if (thoroughly) model_guard(x, false);
     for (unsigned i = 0; i < m->strangers; i++)
         if (m->stranger[i].owned) shadow_remove(&m->shadow, m->stranger[i].owned, m->stranger[i].owned_bytes);
     for (unsigned slot = 0; m->live && !thoroughly; slot++)
@@ -322,7 +336,7 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
                         .unwatched = true,
                         .usable = usable < USABLE_HUGE ? (uint32_t)usable : USABLE_HUGE};
     if (taken) return overlap(x, r, b);
-    enter(m, r->slot, request);
+    enter(x, r->slot, request);
     if (r->bytes > m->largest) m->largest = r->bytes;
     return true;
 }

@@ -93,6 +93,9 @@ bool model_refused(struct exec *x, const struct request *r);
 void model_release(struct exec *x, unsigned slot);
 void model_restore(struct exec *x, unsigned slot, const struct block *old);
 
+/* Closes every live block to the allocator, or opens it (struct exec_guard): for calls that may look at all of them. */
+void model_guard(struct exec *x, bool close);
+
 /* Ready for a new run with nothing live; after a FAIL `thoroughly`, whatever state it is in. */
 void model_fresh(struct exec *x, bool thoroughly);
 bool model_open(struct exec *x);

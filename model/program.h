@@ -292,6 +292,8 @@ enum swarm_group {
     SWARM_KFREE_CACHED = 1 << 6, /* kfree of a cache's object is legal */
 };
 extern const uint8_t swarm_machines[16]; /* enum machine_config */
+/* Whether bytes are of this form. */
+bool swarm_is_kernel(const void *bytes, size_t length);
 
 /* ---- Text -------------------------------------------------------------------------------------------------------- */
 

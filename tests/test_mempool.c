@@ -101,6 +101,33 @@ static void objects_of_a_cache(void **state)
     assert_int_equal(info.active_objects, 0);
 }
 
+/* Neither attempt may be struck; without pages it waits, unless an element is in reserve (B40, B110, B113). */
+static void what_must_not_fail_is_not_made_to(void **state)
+{
+    (void)state;
+    void *p[2];
+    power_on(MACHINE_S64, false);
+    struct mempool *pool = pool_of_bytes(1, 100);
+    starve(FAULT_SLAB);
+    p[0] = k->mempool_alloc(heap, pool, GFP_KERNEL | GFP_BIT_NOFAIL);
+    p[1] = k->mempool_alloc(heap, pool, GFP_ATOMIC | GFP_BIT_NOFAIL);
+    assert_true(p[0] && p[1]);
+    assert_int_equal(k->mempool_reserve(heap, pool), 1);
+    assert_int_equal(machine_attempts(&machine, FAULT_SLAB), 0);
+    k->mempool_free(heap, pool, p[0]);
+    k->mempool_free(heap, pool, p[1]);
+    k->mempool_destroy(heap, pool);
+    inject(FAULT_SLAB, 0);
+    pool = pool_of_pages(1, 0);
+    while (k->alloc_pages(heap, GFP_KERNEL | GFP_BIT_NORETRY | GFP_BIT_MEMALLOC | GFP_BIT_NOWARN, 0)) {
+    }
+    assert_non_null(p[0] = k->mempool_alloc(heap, pool, GFP_KERNEL | GFP_BIT_NOFAIL));
+    assert_false(machine.blocked);
+    assert_null(k->mempool_alloc(heap, pool, GFP_KERNEL | GFP_BIT_NOFAIL));
+    assert_true(machine.blocked);
+    assert_true(quiet());
+}
+
 static void a_pool_can_be_resized(void **state)
 {
     (void)state;
@@ -164,6 +191,7 @@ int main(void)
         cmocka_unit_test(all_of_the_minimum_or_no_pool),
         cmocka_unit_test(the_reserve_is_the_last_but_one_resort),
         cmocka_unit_test(objects_of_a_cache),
+        cmocka_unit_test(what_must_not_fail_is_not_made_to),
         cmocka_unit_test(a_pool_can_be_resized),
         cmocka_unit_test(misuse_is_named),
     };

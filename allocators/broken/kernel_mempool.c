@@ -64,11 +64,23 @@ static int resize_short(void *heap, struct mempool *pool, uint32_t min)
 
 static void patch_resize(struct alloc_ops *ops) { kernel_rows(ops)->mempool_resize = resize_short; }
 
+/* ---- B113 ----------------------------------------------------------------------------------------------------------- */
+
+static void *alloc_struck(void *heap, struct mempool *pool, unsigned gfp)
+{
+    return mempool_alloc(heap, pool, gfp & ~(unsigned)GFP_BIT_NOFAIL);
+}
+
+static void patch_struck(struct alloc_ops *ops) { kernel_rows(ops)->mempool_alloc = alloc_struck; }
+
+/* --------------------------------------------------------------------------------------------------------------------- */
+
 const struct canary broken_mempool[] = {
     {"pool_short", "B109", "a pool begins with an element less than its minimum", &alloc_vmalloc, patch_short},
     {"pool_stingy", "B110", "a pool refuses though it has a reserve", &alloc_vmalloc, patch_stingy},
     {"pool_through", "B111", "what is freed leaves the pool before the reserve is full", &alloc_vmalloc, patch_through},
     {"pool_leaks", "B112", "a destroyed pool keeps a block of its reserve", &alloc_vmalloc, patch_destroy},
     {"pool_shrinks", "B112", "a resized pool loses an element", &alloc_vmalloc, patch_resize},
+    {"pool_struck_nofail", "B113", "a pool that must not fail asks as if it might", &alloc_vmalloc, patch_struck},
     {0},
 };

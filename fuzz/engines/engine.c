@@ -4,6 +4,7 @@
 #include "kernel.h"
 #include "names.h"
 #include "report.h"
+#include "sanitizer.h"
 #include "store.h"
 
 #include <fcntl.h>
@@ -16,6 +17,47 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* ---- What the model shows to the engine ---------------------------------------------------------------------------- */
+
+/* libFuzzer, and for AFL++ afl_main.c, clears this section before each program, and takes any byte of it that is new for new
+ * coverage. */
+static struct {
+    /* AFL++ 4.04c looks up one number too many for the last choice (select) of a function; those of the last function end
+     * where this section begins. 0 stands for no edge. */
+    uint32_t nothing;
+    struct exec_features run;
+    uint8_t rules[RULE_COUNT]; /* put to the test */
+} shown __attribute__((section("__libfuzzer_extra_counters"), used));
+
+static void show_rules(struct engine *e)
+{
+    shown.rules[RULE_NONE] = 1; /* a program ran: never nothing, or libFuzzer takes the target for a dead one */
+    for (unsigned rule = RULE_NONE + 1; rule < RULE_COUNT; rule++)
+        shown.rules[rule] |= e->counters->checked[rule] != e->checked[rule];
+    memcpy(e->checked, e->counters->checked, sizeof e->checked);
+}
+
+/* ---- What AddressSanitizer is told --------------------------------------------------------------------------------- */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MODEL_INSTRUMENTED 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define MODEL_INSTRUMENTED 1
+#endif
+
+/* The model's own reads and writes are not looked at, being uninstrumented; so blocks stay closed all their lives. */
+static const struct exec_guard *guard(void)
+{
+#ifndef MODEL_INSTRUMENTED
+    static const struct exec_guard asan = {.close = sanitizer_forbid, .open = sanitizer_allow};
+    if (sanitizer_asan()) return &asan;
+#endif
+    return NULL;
+}
+
 /* ---- Opening --------------------------------------------------------------------------------------------------------- */
 
 static struct exec *executor(struct engine *e, struct trace *trace)
@@ -24,12 +66,14 @@ static struct exec *executor(struct engine *e, struct trace *trace)
                                    .contract = e->target.contract,
                                    .trace = trace,
                                    .counters = e->counters,
-                                   .position = &e->position};
+                                   .position = &e->position,
+                                   .features = &shown.run,
+                                   .guard = guard()};
     return exec_open(&o);
 }
 
-/* Counts are kept where ASSAY_COUNTERS in the environment says, for another process to read while this one runs: a file of
- * the size of struct exec_counters. Else, or if it is not, in this process. */
+/* Counts are kept where ASSAY_COUNTERS in the environment says, for another process to read while this one runs: a file with
+ * room for struct exec_counters. Else, or if it has none, in this process. */
 static struct exec_counters *shared_counters(void)
 {
     static struct exec_counters own;
@@ -37,7 +81,7 @@ static struct exec_counters *shared_counters(void)
     struct stat st;
     void *p = MAP_FAILED;
     const int fd = path && *path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == sizeof own)
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof own)
         p = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (fd >= 0) close(fd);
     return p == MAP_FAILED ? &own : p;
@@ -97,11 +141,13 @@ enum { SIGNALS = sizeof faults / sizeof *faults };
 static struct sigaction before[SIGNALS]; /* the engine's own */
 
 /* Ours comes first: it tells of the program, and what the engine does of a fault follows when this returns. */
-static void on_fault(int number, siginfo_t *info, void *context)
+static void on_fault(int number)
 {
-    (void)context;
+    const char *name = signal_name(number);
+    char seen[64];
     for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &before[i], NULL);
-    if (running) engine_crashed(running, number, number == SIGABRT ? NULL : info->si_addr);
+    snprintf(seen, sizeof seen, "signal %d (%s)", number, name ? name : "no name");
+    engine_fault(number == SIGABRT ? RULE_ABORT : RULE_CRASH, number, seen);
     raise(number);
 }
 
@@ -109,7 +155,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 static void on_exit_called(void)
 {
     if (!running) return;
-    engine_exited(running);
+    engine_fault(RULE_EXIT, 0, "exit");
     abort();
 }
 
@@ -124,7 +170,7 @@ _Noreturn void _exit(int status)
 static void watch_faults(void)
 {
     static bool watching;
-    const struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    const struct sigaction act = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
     if (watching) return;
     watching = true;
     atexit(on_exit_called);
@@ -137,6 +183,7 @@ void engine_judge(struct engine *e, struct verdict *verdict)
     running = e;
     exec_run(e->exec, &e->program, verdict);
     running = NULL;
+    show_rules(e);
 }
 
 void engine_run(struct engine *e, const void *bytes, size_t length)
@@ -189,27 +236,17 @@ _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict)
     abort();
 }
 
-/* What the process does of itself falls into the operation that runs. */
-static void tell_end(struct engine *e, enum rule rule, const char *what)
+void engine_fault(enum rule rule, int signal_number, const char *seen)
 {
-    const struct exec_position *at = &e->position;
+    struct engine *e = running;
+    if (!e) return; /* not in a call of ours, or told already */
     running = NULL;
-    found.verdict = (struct verdict){
+    const struct exec_position *at = &e->position;
+    struct verdict *v = &found.verdict;
+    *v = (struct verdict){
         .kind = VERDICT_FAIL, .rule = rule, .op = at->op, .step = at->step, .round = at->round, .slot = PROGRAM_SLOTS};
-    snprintf(found.verdict.expected, sizeof found.verdict.expected, "%s", rule_info(rule)->sentence);
-    snprintf(found.verdict.seen, sizeof found.verdict.seen, "%s in %s", what,
-             at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init");
+    snprintf(v->expected, sizeof v->expected, "%s", rule_info(rule)->sentence);
+    snprintf(v->seen, sizeof v->seen, "%s in %s", seen, at->kind < OP_KINDS ? op_name((enum op_kind)at->kind) : "init");
+    found.signal_number = signal_number;
     tell(e);
 }
-
-void engine_crashed(struct engine *e, int signal_number, const void *address)
-{
-    char what[64];
-    const char *name = signal_name(signal_number);
-    (void)address;
-    snprintf(what, sizeof what, "signal %d (%s)", signal_number, name ? name : "no name");
-    found.signal_number = signal_number;
-    tell_end(e, signal_number == SIGABRT ? RULE_ABORT : RULE_CRASH, what);
-}
-
-void engine_exited(struct engine *e) { tell_end(e, RULE_EXIT, "exit"); }

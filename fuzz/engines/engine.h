@@ -4,7 +4,12 @@
  * one allocator in that process: it decodes the bytes, runs the program, and lets the model judge. If a rule is broken,
  * the program is on disk before it is reported (as everywhere: ASSAY_OUT in the environment names the folder, else
  * assay-out; if it is empty, nothing is stored), the report on standard error ends with the command that replays it, and
- * abort() follows. If the allocator crashes, the program is stored and named likewise before the fault takes its course.
+ * abort() follows. If the allocator crashes, or ends the process by exit or _exit, the program is stored and named likewise
+ * before that takes its course.
+ *
+ * What a program showed of the model's state (calls by result, sizes, live set, rules put to the test) stands in libFuzzer's
+ * extra counters when engine_judge returns. Where AddressSanitizer's runtime is linked and the model is built without it,
+ * live blocks are closed to the code that is instrumented (struct exec_guard).
  */
 #ifndef ENGINE_H
 #define ENGINE_H
@@ -17,10 +22,11 @@ struct engine {
     struct target target;
     struct generator generator; /* what programs the allocator can take */
     struct exec *exec;
-    struct exec_counters *counters; /* in the file that ASSAY_COUNTERS names, if it has their size */
+    struct exec_counters *counters; /* in the file that ASSAY_COUNTERS names, if it has room */
     struct exec_position position;
-    struct program program; /* the one that runs, or ran last */
-    struct trace *trace;    /* on a host heap, where no second run can tell more */
+    uint64_t checked[RULE_COUNT]; /* of the counters, before the program that runs */
+    struct program program;       /* the one that runs, or ran last */
+    struct trace *trace;          /* on a host heap, where no second run can tell more */
 };
 
 /* Opens the allocator of this name, a built-in's or a library's path, as `assay check` would; prefix and profile may be
@@ -48,10 +54,9 @@ void engine_run(struct engine *e, const void *bytes, size_t length);
 /* Stores e->program, reports the verdict on standard error, and aborts. */
 _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict);
 
-/* Stores e->program and says on standard error which rule (CRASH, ABORT) it broke: for a signal handler. */
-void engine_crashed(struct engine *e, int signal_number, const void *address);
-
-/* Likewise where the allocator ends the process (EXIT), by exit or _exit, which a program with this in it catches. */
-void engine_exited(struct engine *e);
+/* For who learns first of what a call does to the process (a signal handler, a sanitizer's callback): stores the program
+ * that runs, if any, and says on standard error that it broke `rule` (CRASH, ABORT, EXIT), and `seen` in which call. What
+ * becomes of the process is the caller's affair. */
+void engine_fault(enum rule rule, int signal_number, const char *seen);
 
 #endif

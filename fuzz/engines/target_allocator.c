@@ -8,6 +8,7 @@
  * is then the module that holds the same, and ASSAY_CONTRACT the words of its profile.
  */
 #include "engine.h"
+#include "entry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +17,6 @@
 #ifndef ASSAY_TARGET
 #define ASSAY_TARGET "any"
 #endif
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 static struct engine engine;
 
@@ -57,6 +55,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 #endif
     return 0;
 }
+
+void target_fit(unsigned char *bytes, size_t length) { generator_fit(&engine.generator, bytes, length); }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {

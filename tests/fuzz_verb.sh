@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# presets: libfuzzer afl
+# fuzz_verb.sh: `assay fuzz` with the engine of the preset, and with the one built in: what it finds is told as `check` tells
+# it, kept where it should be, and not lost by an interrupt; no process outlives it. Needs ASSAY (the program, in the build
+# folder of a preset libfuzzer or afl), ASSAY_SOURCE (the source folder) and ASSAY_CC (a C compiler).
+set -u
+
+assay=$(realpath "${ASSAY:?the assay program}")
+source=$(realpath "${ASSAY_SOURCE:?the source folder}")
+read -ra cc <<<"${ASSAY_CC:-cc}"
+engine=$(basename "$(dirname "$assay")")
+case $engine in
+afl) command -v afl-fuzz >/dev/null || { echo 'afl++ is not installed'; exit 77; } ;;
+libfuzzer) ;;
+*) echo "no engine's preset: $engine"; exit 77 ;;
+esac
+command -v pgrep >/dev/null || { echo 'pgrep is not installed'; exit 77; }
+work=$(mktemp -d)
+started=()
+cleanup() {
+    local pid
+    for pid in "${started[@]}"; do kill -9 "$pid" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+cd "$work" || exit 2
+ulimit -c 0
+failures=0
+
+failed() {
+    failures=$((failures + 1))
+    printf 'FAILED: %s\n' "$@"
+}
+
+# ends STATUS ARGUMENT…: the exit status of `assay fuzz`; what it said is in the files report and said.
+ends() {
+    local expected=$1 status=0
+    shift
+    "$assay" fuzz "$@" --engine "$engine" >report 2>said </dev/null || status=$?
+    [[ $status == "$expected" ]] || failed "assay fuzz $*" "  exit status $status, expected $expected" "$(head -c 2000 report said)"
+}
+
+# until_true SECONDS COMMAND…: waits for the command to succeed; false if it never did.
+until_true() {
+    local tries=$(($1 * 20))
+    shift
+    while ! "$@"; do
+        ((tries-- > 0)) || return 1
+        sleep 0.05
+    done
+}
+
+is_gone() { [[ ! -e /proc/$1 ]] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
+# The processes that work in a folder of ours: none of them may be left.
+working() { pgrep -f "$work/"; }
+none_works() { [[ -z $(working) ]]; }
+some_work() { [[ $(working | wc -l) -ge $1 ]]; }
+
+# ---- Nothing to be found, and coverage kept -----------------------------------------------------------------------------
+
+ends 0 freelist --seconds 3 --jobs 2 --keep --out kept
+grep -Eq '^PASS freelist: [0-9,]+ programs, [0-9,]+ operations, [0-9]+ rules checked, [0-9,]+ edges covered' report ||
+    failed 'the summary is not as it should be' "$(<report)"
+compgen -G 'kept/freelist/*.bin' >/dev/null || failed '--keep keeps no coverage' "$(<said)"
+"$assay" replay freelist kept/freelist >replayed 2>&1 || failed 'what was kept does not pass' "$(head -n 20 replayed)"
+none_works || failed "processes are left over: $(working)"
+
+# ---- A finding -----------------------------------------------------------------------------------------------------------
+
+ends 1 broken/aborts_when_full --seconds 20 --jobs 1 --keep --out kept
+finding=$(compgen -G 'kept/regressions/aborts_when_full-ABORT-*.ops' | head -n 1)
+[[ -s ${finding:-} ]] || failed '--keep files no regression' "$(ls -R kept/regressions)"
+command=$(tail -n 1 report)
+[[ $command == "assay replay broken/aborts_when_full $finding" ]] || failed "the last line does not replay it: $command"
+"$assay" replay broken/aborts_when_full "$finding" >replayed 2>&1
+[[ $? == 1 ]] || failed 'the finding does not replay' "$(<replayed)"
+ends 1 broken/aborts_when_full --seconds 20 --jobs 1 --out found --format json --no-minimize
+python3 - report <<'END' || failed 'the JSON report is not as it should be' "$(<report)"
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert [line["type"] for line in lines] == ["finding", "summary"], lines
+assert lines[0]["rule"] == "ABORT" and lines[1]["command"] == "fuzz" and lines[1]["findings"] == 1
+assert lines[1]["programs"] > 0 and lines[1]["coverage"] > 0
+END
+compgen -G 'found/aborts_when_full-ABORT-*.ops' >/dev/null || failed 'the finding is not under --out'
+
+# ---- Interrupts ------------------------------------------------------------------------------------------------------------
+
+for signal in INT TERM KILL; do
+    "$assay" fuzz freelist --engine "$engine" --seconds 300 --jobs 2 --out "run$signal" >report 2>said &
+    pid=$!
+    started+=("$pid")
+    until_true 30 some_work 2 || failed 'no engine was started' "$(<said)"
+    sleep 0.5
+    kill -"$signal" "$pid"
+    until_true 20 is_gone "$pid" || failed "SIG$signal does not end a campaign"
+    wait "$pid" 2>/dev/null
+    status=$?
+    until_true 10 none_works || failed "SIG$signal: processes are left over" "$(pgrep -af "$work/")"
+    [[ $signal == KILL ]] && continue
+    [[ $status == 0 ]] || failed "SIG$signal: exit status $status, expected 0: nothing was broken" "$(<said)"
+    grep -q 'interrupted' report || failed "SIG$signal: the summary does not say so" "$(<report)"
+done
+
+# Killed while findings come in. The next run takes up what the first has left, and no input has gone unjudged.
+"$assay" fuzz broken/free_leaks --engine "$engine" --seconds 300 --jobs 1 --all --out lost >report 2>said &
+pid=$!
+started+=("$pid")
+inputs() { find lost \( -path '*/crashes*/id:*' -o -path '*/found/crash-*' -o -path '*/judged/*' \) -type f; }
+some_inputs() { [[ -n $(inputs) ]]; }
+until_true 30 some_inputs || failed 'a leak is not found' "$(<said)"
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+until_true 10 none_works
+rm -f lost/*.ops
+taken=$(find lost -path '*/judged/*' -type f | head -n 1)
+if [[ $taken ]]; then # as if the interrupt had come earlier
+    mkdir -p lost/afl-free_leaks/main/crashes
+    case $engine in
+    afl) mv "$taken" "lost/afl-free_leaks/main/crashes/id:000099,sig:06" ;;
+    libfuzzer) mv "$taken" lost/libfuzzer-free_leaks/found/crash-0 ;;
+    esac
+fi
+ends 1 broken/free_leaks --seconds 0.01 --jobs 1 --out lost --quiet
+compgen -G 'lost/free_leaks-*.ops' >/dev/null || failed 'an interrupted campaign has lost its finding' "$(<said)"
+[[ -z $(find lost \( -path '*/crashes*/id:*' -o -path '*/found/crash-*' \) -type f) ]] ||
+    failed 'inputs that show what is known lie about unjudged' "$(inputs)"
+
+# ---- A library ---------------------------------------------------------------------------------------------------------------
+
+"${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -DBUG_OVERLAPS -shared -fPIC -o libmine.so "$source/tests/broken_malloc.c" || exit 2
+ends 1 ./libmine.so --seconds 20 --jobs 1 --out found --no-minimize
+grep -q 'not built with coverage' said || failed 'nobody says that the library is without coverage' "$(<said)"
+
+# ---- What is missing -----------------------------------------------------------------------------------------------------------
+
+# refused TEXT: one line with TEXT on standard error.
+refused() { [[ ! -s report && $(wc -l <said) == 1 && $(<said) == "assay: "*"$1"* ]] || failed "expected one line with \"$1\"" "$(head -c 2000 report said)"; }
+ASSAY_SOURCE=/nonexistent ends 2 freelist
+refused 'source tree'
+mkdir bin
+for tool in cmake ninja; do ln -s "$(command -v $tool)" bin/; done
+PATH=$PWD/bin ends 2 freelist
+refused 'is not installed'
+ends 2 freelst
+refused 'did you mean freelist'
+ends 2 freelist --out said
+refused 'said'
+
+# ---- The engine built in ---------------------------------------------------------------------------------------------------------
+
+engine=builtin
+ASSAY_SOURCE=/nonexistent ends 1 broken/free_leaks --seconds 10 --keep
+compgen -G 'corpus/regressions/free_leaks-C24-*.ops' >/dev/null || failed 'the builtin engine files no regression'
+ASSAY_SOURCE=/nonexistent ends 0 freelist --seconds 0.2 --out none
+[[ ! -e none ]] || failed 'a run without findings leaves a folder'
+
+if ((failures)); then
+    echo "fuzz_verb.sh: $failures failed"
+    exit 1
+fi
+echo "fuzz_verb.sh: all as expected"
