@@ -285,8 +285,9 @@ bool kernel_begin(struct exec *x, struct kernel_call *c)
     c->must_count = 1;
     c->deferred = ruling.deferred;
     if (c->act == ACT_ALLOC) {
-        c->must_succeed = kernel_must_succeed(x, c->effective, c->order);
-        c->must_fail = kernel_must_fail(x, c->effective, c->order);
+        c->plenty = zones_serve(&k->zones, &k->frames, mask_zone(k->machine, c->effective), c->order, 0, true);
+        c->must_succeed = c->plenty || kernel_must_succeed(x, c->effective, c->order);
+        c->must_fail = !c->plenty && kernel_must_fail(x, c->effective, c->order);
     }
     c->flight_first = k->flight_count;
     c->flight_before = k->frames.owned[FRAME_FLIGHT];
@@ -344,8 +345,10 @@ static bool judge_split(struct exec *x, const struct kernel_call *c)
     if (!c->single) return true;
     exec_checked(x, RULE_B15);
     if (!c->split_from) return true;
+    /* Nothing was split: the block was this small, and what was beside it free, too. */
+    const enum rule rule = c->count[EVENT_SPLIT] ? RULE_B15 : RULE_B17;
     return kernel_zones(x) &&
-           exec_fail(x, RULE_B15, NULL, "the smallest block that holds the request, split as far as need be",
+           exec_fail(x, rule, NULL, "the smallest block that holds the request, split as far as need be",
                      "order %u out of a block of order %u, with one of order %u there", c->order, c->split_from,
                      c->split_instead);
 }

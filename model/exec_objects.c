@@ -82,15 +82,25 @@ void caches_shared(struct exec *x)
 
 /* ---- Injected faults and messages ---------------------------------------------------------------------------------------- */
 
-/* failslab strikes classes and caches, and never what must not fail, whatever else the mask says (B113, B114). */
-static bool judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
+#define STRUCK_BY(fault) (1u << (fault))
+
+/* failslab strikes classes and caches, with its filter on only those that are marked, and never what must not fail, whatever
+ * else the mask says (B113, B114). */
+bool objects_judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
 {
-    if (!(c->injected >> FAULT_SLAB & 1)) return true;
+    const bool marked = r->group < GROUP_KMALLOC && x->kernel->caches->caches[r->group].flags & CACHE_FAILSLAB;
+    const bool nofail = c->effective & GFP_BIT_NOFAIL;
+    if (r->group == GROUP_NONE && nofail && c->injected & STRUCK_BY(FAULT_PAGES))
+        return exec_fail(x, RULE_B114, NULL, "no injected failure of a request that must not fail", "one was injected");
+    if (!(c->injected & (STRUCK_BY(FAULT_SLAB) | STRUCK_BY(FAULT_FILTERED)))) return true;
     exec_checked(x, RULE_B113);
     if (r->group == GROUP_NONE)
         return exec_fail(x, RULE_B114, NULL, "large requests are subject to page faults, not to failslab",
                          "failslab was asked");
-    if (!(c->effective & GFP_BIT_NOFAIL)) return true;
+    if ((c->injected & STRUCK_BY(FAULT_FILTERED)) && !marked)
+        return exec_fail(x, RULE_B113, NULL, "no injected failure of an unmarked cache with the filter on",
+                         "one was injected");
+    if (!nofail) return true;
     return exec_fail(x, RULE_B113, NULL, "no injected failure of a request that must not fail", "one was injected");
 }
 
@@ -106,7 +116,7 @@ static bool judge_stray_bits(struct exec *x, const struct kernel_call *c)
 
 static bool judge_refusal(struct exec *x, const struct kernel_call *c)
 {
-    if (c->injected == 1u << FAULT_SLAB) {
+    if (c->injected == STRUCK_BY(FAULT_SLAB) || c->injected == STRUCK_BY(FAULT_FILTERED)) {
         exec_checked(x, RULE_B116);
         if (c->count[EVENT_TAKE] || c->count[EVENT_GIVE])
             return exec_fail(x, RULE_B116, NULL, "an injected failure before anything has changed",
@@ -164,6 +174,15 @@ static bool judge_stride(struct exec *x, const struct object_request *r, struct 
                      "stride %u, but this one lies at %u and another at %u modulo it", stride, phase - 1, s->phase - 1);
 }
 
+/* The slab came with a call for something else, and now it shows whose it is: others may lie in it that nobody was given. */
+static void adopt(struct exec *x, const struct object_request *r, struct slab *s)
+{
+    struct cache_model *m = x->kernel->caches;
+    cache_model_adopt(m, s, r->group, x->kernel->machine->page_bytes);
+    for (unsigned i = 0; r->group < GROUP_KMALLOC && i < PROGRAM_CACHES; i++)
+        m->caches[i].inexact |= m->caches[i].handle == m->caches[r->group].handle;
+}
+
 static bool judge_slab(struct exec *x, const struct object_request *r, void *p, uint32_t pfn)
 {
     const struct machine *machine = x->kernel->machine;
@@ -173,11 +192,7 @@ static bool judge_slab(struct exec *x, const struct object_request *r, void *p, 
     if (s == NULL && x->kernel->frames.owner[pfn] == FRAME_PLAIN) return true; /* taken for the malloc family */
     if (s == NULL)
         return exec_fail(x, RULE_B67, p, INSIDE_ONE_SLAB, "it lies in frame %u, which is part of no slab", pfn);
-    if (s->group ==
-        GROUP_OTHERS) { /* it came with a call for something else: how large it is, and whose, is not known */
-        cache_model_use(m, s, 1);
-        return true;
-    }
+    if (s->group == GROUP_OTHERS) adopt(x, r, s);
     if (!judge_group(x, r, s, p)) return false;
     caches_learn(x, r->group);
     size_t offset = (size_t)((unsigned char *)p - (unsigned char *)machine_direct(machine, head));
@@ -237,7 +252,7 @@ bool objects_granted(struct exec *x, struct kernel_call *c, const struct object_
                      struct kernel_block block)
 {
     uint32_t pfn;
-    if (!judge_injection(x, c, r) || !judge_stray_bits(x, c)) return false;
+    if (!objects_judge_injection(x, c, r) || !judge_stray_bits(x, c)) return false;
     if (!judge_place(x, r, p, &pfn) || !judge_zone(x, c, r, pfn)) return false;
     bool pages = r->group == GROUP_NONE;
     if (pages && !judge_pages(x, c, r, p, pfn)) return false;
@@ -265,7 +280,7 @@ bool objects_granted(struct exec *x, struct kernel_call *c, const struct object_
 bool objects_refused(struct exec *x, struct kernel_call *c, const struct object_request *r)
 {
     struct cache_model *m = x->kernel->caches;
-    if (!judge_injection(x, c, r) || !judge_refusal(x, c)) return false;
+    if (!objects_judge_injection(x, c, r) || !judge_refusal(x, c)) return false;
     if (!(r->group == GROUP_NONE ? kernel_settle(x, c, FRAME_FREE) : caches_settle(x, c))) return false;
     if (c->blocked || c->injected) return true;
     if (r->group < GROUPS && exact(m, r->group)) {

@@ -8,17 +8,17 @@
  *     assay_fuzz_X FILE...     runs each file, as libFuzzer's targets do
  *     assay_fuzz_X             runs standard input; under AFL++'s tools, whatever they give it
  */
+#include "entry.h"
+
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #define INPUT_BYTES_MAX ((size_t)1 << 20) /* AFL++'s own limit */
 #define INPUTS_OF_A_CHILD 100000u         /* then a fresh one: heaps of the host grow older with every input */
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 /* ---- AFL++'s runtime ------------------------------------------------------------------------------------------------- */
 
@@ -31,6 +31,39 @@ void __afl_manual_init(void);
 __attribute__((visibility("default"), used)) int __afl_sharedmem_fuzzing = 1;
 static volatile const char *const persistent_word = "##SIG_AFL_PERSISTENT##";
 static volatile const char *const deferred_word = "##SIG_AFL_DEFER_FORKSRV##";
+
+/* ---- What the model shows --------------------------------------------------------------------------------------------- */
+
+/* The section that engine.c keeps for it, if it is linked; the linker makes these names. */
+extern uint8_t shown_begin[] __asm__("__start___libfuzzer_extra_counters") __attribute__((weak, visibility("hidden")));
+extern uint8_t shown_end[] __asm__("__stop___libfuzzer_extra_counters") __attribute__((weak, visibility("hidden")));
+
+/* Each byte of it is an edge of AFL++'s map, as if it had been compiled in. */
+#define SHOWN_MAX 4096u
+static uint32_t edges[SHOWN_MAX];
+extern uint8_t *__afl_area_ptr;
+void __sanitizer_cov_trace_pc_guard_init(uint32_t *begin, uint32_t *end);
+
+static size_t shown_bytes(void)
+{
+    const size_t bytes = (size_t)(shown_end - shown_begin);
+    return bytes < SHOWN_MAX ? bytes : SHOWN_MAX;
+}
+
+/* After the constructors of what is instrumented, and before the map gets its size. */
+__attribute__((constructor(3))) static void number_shown(void)
+{
+    if (shown_bytes()) __sanitizer_cov_trace_pc_guard_init(edges, edges + shown_bytes());
+}
+
+static void run(const unsigned char *bytes, size_t length)
+{
+    const size_t count = shown_bytes();
+    memset(shown_begin, 0, count);
+    LLVMFuzzerTestOneInput(bytes, length);
+    for (size_t i = 0; i < count; i++)
+        if (shown_begin[i]) __afl_area_ptr[edges[i]] = 1;
+}
 
 /* ---- Running --------------------------------------------------------------------------------------------------------- */
 
@@ -54,7 +87,7 @@ static int run_files(int count, char **paths)
         }
         const size_t length = read_all(fileno(file));
         fclose(file);
-        LLVMFuzzerTestOneInput(input, length);
+        run(input, length);
     }
     return 0;
 }
@@ -67,8 +100,8 @@ int main(int argc, char **argv)
     __afl_manual_init();
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* of the fork server; a child in an endless loop would outlive it */
     while (__afl_persistent_loop(INPUTS_OF_A_CHILD)) {
-        if (__afl_fuzz_ptr) LLVMFuzzerTestOneInput(__afl_fuzz_ptr, *__afl_fuzz_len);
-        else LLVMFuzzerTestOneInput(input, read_all(STDIN_FILENO));
+        if (__afl_fuzz_ptr) run(__afl_fuzz_ptr, *__afl_fuzz_len);
+        else run(input, read_all(STDIN_FILENO));
     }
     return 0;
 }

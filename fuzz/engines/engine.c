@@ -19,8 +19,12 @@
 
 /* ---- What the model shows to the engine ---------------------------------------------------------------------------- */
 
-/* libFuzzer clears this section before each program, and takes any byte of it that is new for new coverage. */
+/* libFuzzer, and for AFL++ afl_main.c, clears this section before each program, and takes any byte of it that is new for new
+ * coverage. */
 static struct {
+    /* AFL++ 4.04c looks up one number too many for the last choice (select) of a function; those of the last function end
+     * where this section begins. 0 stands for no edge. */
+    uint32_t nothing;
     struct exec_features run;
     uint8_t rules[RULE_COUNT]; /* put to the test */
 } shown __attribute__((section("__libfuzzer_extra_counters"), used));
@@ -68,8 +72,8 @@ static struct exec *executor(struct engine *e, struct trace *trace)
     return exec_open(&o);
 }
 
-/* Counts are kept where ASSAY_COUNTERS in the environment says, for another process to read while this one runs: a file of
- * the size of struct exec_counters. Else, or if it is not, in this process. */
+/* Counts are kept where ASSAY_COUNTERS in the environment says, for another process to read while this one runs: a file with
+ * room for struct exec_counters. Else, or if it has none, in this process. */
 static struct exec_counters *shared_counters(void)
 {
     static struct exec_counters own;
@@ -77,7 +81,7 @@ static struct exec_counters *shared_counters(void)
     struct stat st;
     void *p = MAP_FAILED;
     const int fd = path && *path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == sizeof own)
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof own)
         p = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (fd >= 0) close(fd);
     return p == MAP_FAILED ? &own : p;

@@ -22,7 +22,7 @@ struct engine {
     struct target target;
     struct generator generator; /* what programs the allocator can take */
     struct exec *exec;
-    struct exec_counters *counters; /* in the file that ASSAY_COUNTERS names, if it has their size */
+    struct exec_counters *counters; /* in the file that ASSAY_COUNTERS names, if it has room */
     struct exec_position position;
     uint64_t checked[RULE_COUNT]; /* of the counters, before the program that runs */
     struct program program;       /* the one that runs, or ran last */

@@ -18,9 +18,10 @@ struct mutator {
 #define EXPORTED __attribute__((visibility("default")))
 
 EXPORTED void *afl_custom_init(void *afl, unsigned int seed);
-EXPORTED size_t afl_custom_fuzz(void *data, unsigned char *in, size_t length, unsigned char **out,
-                                unsigned char *other, size_t other_length, size_t max);
-EXPORTED size_t afl_custom_havoc_mutation(void *data, unsigned char *in, size_t length, unsigned char **out, size_t max);
+EXPORTED size_t afl_custom_fuzz(void *data, unsigned char *in, size_t length, unsigned char **out, unsigned char *other,
+                                size_t other_length, size_t max);
+EXPORTED size_t afl_custom_havoc_mutation(void *data, unsigned char *in, size_t length, unsigned char **out,
+                                          size_t max);
 EXPORTED void afl_custom_deinit(void *data);
 
 /* splitmix64 (G. Steele, D. Lea, C. Flood, OOPSLA 2014). */
