@@ -186,8 +186,8 @@ void *machine_kmap_slot(struct machine *m, unsigned slot, uint32_t pfn);
 
 /* Frames [pfn, pfn + count) leave or rejoin free memory. Whoever keeps free frames calls these whenever a frame changes
  * sides, before it writes to it and after it last did; gfp is the mask of the request after scopes (B45). Frames taken
- * for the first time since machine_fresh are filled with the machine's dirt now; only their first and last 256 bytes if
- * 64 or more are taken at once, or 512 have been filled already. */
+ * for the first time since machine_fresh are filled with the machine's dirt now; only their first and last 256 bytes once 128
+ * have been filled. Of 64 or more that are taken at once about sixteen are, at the ends and at equal distances between. */
 void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp);
 void machine_give(struct machine *m, uint32_t pfn, uint32_t count);
 

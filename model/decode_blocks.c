@@ -1,7 +1,8 @@
 /* decode_blocks.c: pages, kmalloc and vmalloc in the swarm form; decode_kernel.h is the manual. */
 #include "decode_kernel.h"
 
-#define ORDER_ZEROED 5u /* larger blocks are rarely asked for zeroed */
+#define ORDER_ZEROED 2u      /* larger blocks are rarely asked for zeroed, and those above twice that hardly ever */
+#define RUN_BYTES (1u << 18) /* that a run of kmalloc or vmalloc asks for, or one of zeroed pages, about */
 
 /* ---- Pages ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -64,13 +65,13 @@ static bool can_kmap_high(const struct held *h) { return can_kmap(h) && h->high;
 static bool can_kmap_again(const struct held *h) { return can_kmap_high(h) && h->kmaps; }
 static bool is_kmapped(const struct held *h) { return h->kmaps; }
 
-/* Highmem first, for only there is something to map; and every second time what is mapped already. */
+/* Highmem, for only there is something to map; and every second time what is mapped already. */
 static uint16_t find_kmap(const struct kernel_swarm *s, enum op_kind kind, const unsigned char *b)
 {
     uint16_t slot = NO_SLOT;
     if (kind == OP_KMAP && b[3] & 1) slot = kernel_find(s, b[1], can_kmap_again);
     if (slot == NO_SLOT) slot = kernel_find(s, b[1], can_kmap_high);
-    return slot == NO_SLOT ? kernel_find(s, b[1], can_kmap) : slot;
+    return slot == NO_SLOT && b[3] & 2 ? kernel_find(s, b[1], can_kmap) : slot;
 }
 
 /* Operations on a live block of pages; false if there is none that fits. */
@@ -120,7 +121,7 @@ static unsigned room_for(const struct kernel_swarm *s, unsigned count, unsigned 
 void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, const unsigned char *b)
 {
     unsigned order = kind == OP_GET_ZEROED_PAGE ? 0 : kernel_order(s, b[2]);
-    uint32_t gfp;
+    uint32_t gfp, more = kind == OP_KMAP || kind == OP_KMAP_LOCAL ? GFP_BIT_HIGHMEM : 0;
     switch (kind) {
     case OP_ALLOC_PAGES_EXACT: allocate_exact(s, b); return;
     case OP_ALLOC_PAGES_BULK: allocate_bulk(s, b); return;
@@ -133,7 +134,10 @@ void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, c
         kind = OP_ALLOC_PAGES;
     }
     gfp = kernel_gfp(s, GFP_FOR_PAGES, b[3], order <= COSTLY_ORDER);
-    if (order > ORDER_ZEROED && b[1] & 7) gfp &= ~(uint32_t)GFP_BIT_ZERO; /* it takes long */
+    if (!(gfp & (GFP_BIT_DMA | GFP_BIT_DMA32))) gfp |= more;
+    if (order > ORDER_ZEROED && b[1] & (order > 2 * ORDER_ZEROED ? 63 : 7)) gfp &= ~(uint32_t)GFP_BIT_ZERO;
+    if (gfp & GFP_BIT_ZERO && count > 1 + (RUN_BYTES >> order) / KERNEL_PAGE)
+        count = 1 + (RUN_BYTES >> order) / KERNEL_PAGE;
     kernel_block(s, kind, room_for(s, count, order), order, gfp);
 }
 
@@ -141,6 +145,7 @@ void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, c
 
 static bool holds_kmalloc(const struct held *h) { return h->holds == HOLDS_KMALLOC; }
 static bool holds_area(const struct held *h) { return h->holds == HOLDS_AREA; }
+static bool holds_user_area(const struct held *h) { return h->holds == HOLDS_AREA && h->user; }
 static bool holds_lone_area(const struct held *h) { return h->holds == HOLDS_AREA && kernel_is_plain(h); }
 static bool holds_alias(const struct held *h) { return h->holds == HOLDS_ALIAS; }
 static bool holds_either(const struct held *h) { return h->holds == HOLDS_EITHER; }
@@ -166,10 +171,16 @@ void kernel_kmalloc_op(struct kernel_swarm *s, enum op_kind kind, unsigned count
     struct size n = kernel_size(s, b[1], b[2]);
     const bool again = kind == OP_KREALLOC || kind == OP_KREALLOC_ARRAY,
                factors = kind == OP_KCALLOC || kind == OP_KMALLOC_ARRAY || kind == OP_KREALLOC_ARRAY;
+    const uint32_t bytes = kernel_guess(s, n), most = 1 + (bytes ? RUN_BYTES / bytes : 8);
     uint16_t old = again ? kernel_find(s, b[1], holds_kmalloc) : NO_SLOT;
     struct op *op = old != NO_SLOT ? kernel_append(s, kind, old)
-                                   : kernel_allocate(s, kind, HOLDS_KMALLOC, again ? 1 : count, kernel_guess(s, n));
+                                   : kernel_allocate(s, kind, HOLDS_KMALLOC,
+                                                     again          ? 1
+                                                     : count < most ? count
+                                                                    : most,
+                                                     bytes);
     if (!op) return;
+    if (old != NO_SLOT && (b[0] ^ b[1]) % 16 == 15) n = size_extreme(b[2], b[1]); /* and the old block stays (B59) */
     size_set_a(op, n);
     op->gfp = kernel_gfp(s, GFP_FOR_KMALLOC, b[3], kernel_small(n));
     if (factors) set_factors(op, b[1] ^ b[3], b[2]);
@@ -214,6 +225,10 @@ static bool area_op(struct kernel_swarm *s, enum op_kind kind, const unsigned ch
                                 kind == OP_KVREALLOC ? holds_either
                                 : kind == OP_VUNMAP  ? holds_alias
                                                      : holds_area);
+    if (kind == OP_REMAP && b[3] & 0xc0) { /* others are refused */
+        const uint16_t user = kernel_find(s, b[1], holds_user_area);
+        if (user != NO_SLOT) slot = user;
+    }
     if (slot == NO_SLOT) return false;
     if (kind == OP_VUNMAP) return kernel_free(s, slot, 0), true;
     struct op *op = kernel_append(s, kind, slot);
@@ -222,7 +237,7 @@ static bool area_op(struct kernel_swarm *s, enum op_kind kind, const unsigned ch
         op->b = 1 + b[3] % 4;
         return true;
     }
-    struct size n = kind == OP_KVREALLOC && b[2] & 1 ? kernel_size(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
+    struct size n = kind == OP_KVREALLOC ? kernel_either(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
     size_set_a(op, n);
     if (b[3] % (kind == OP_VREALLOC ? 16 : 4) == 3) size_set_a(op, size_literal(0)); /* to nothing (B103, B108) */
     if (kind == OP_VREALLOC && !(b[2] & 0x30)) op->b = UINT64_C(1) << (b[1] % 16);
@@ -242,11 +257,13 @@ void kernel_vmalloc_op(struct kernel_swarm *s, enum op_kind kind, unsigned count
         if (area_op(s, kind, b)) return;
         kind = either ? OP_KVMALLOC : OP_VMALLOC;
     }
-    struct size n = either && b[2] & 1 ? kernel_size(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
+    struct size n = either ? kernel_either(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
     uint32_t bytes = kernel_guess(s, n);
-    struct op *op = kernel_allocate(s, kind, either ? HOLDS_EITHER : HOLDS_AREA, kernel_small(n) ? count : 1, bytes);
+    struct op *op = kernel_allocate(s, kind, either ? HOLDS_EITHER : HOLDS_AREA,
+                                    kernel_small(n) && count * (uint64_t)bytes <= RUN_BYTES ? count : 1, bytes);
     if (!op) return;
     size_set_a(op, n);
+    for (unsigned i = 0; i < op->count; i++) s->held[op->slot + i].user = kind == OP_VMALLOC_USER;
     if (kind == OP_KVCALLOC) set_factors(op, b[1] ^ b[3], b[2]);
     if (kind == OP_VMALLOC_GFP) op->b = b[2] & 0x30 ? 0 : UINT64_C(1) << (b[1] % (b[2] & 0x80 ? 24 : 16));
     if (either) op->gfp = kernel_gfp(s, GFP_FOR_EITHER, b[3], kernel_small(n) && kind == OP_KVMALLOC);

@@ -42,6 +42,7 @@ struct held {
     uint8_t kmaps;   /* those of the pins that are kmaps, all of the same frame */
     uint8_t frame;   /* which */
     bool high;       /* the request asked for highmem */
+    bool user;       /* HOLDS_AREA: of vmalloc_user */
     uint16_t source; /* HOLDS_ALIAS: whose frames */
     uint16_t pages;  /* HOLDS_AREA: its length when it was made */
     uint16_t next;   /* free slots of its kind */
@@ -52,12 +53,20 @@ struct cache_ledger {
     uint8_t flags;
     uint8_t pools; /* that take from it */
     uint16_t live;
+    uint32_t size;
 };
 
 struct pool_ledger {
     bool exists;
     uint8_t cache; /* PROGRAM_CACHES: none */
     uint16_t live;
+};
+
+enum kernel_switch {
+    SWITCH_CONTEXTS = 1 << 8,
+    SWITCH_FAULTS = 1 << 9,
+    SWITCH_RECLAIM = 1 << 10,
+    SWITCH_SCOPES = 1 << 11
 };
 
 #define SCOPES_MAX 4u
@@ -67,12 +76,14 @@ struct kernel_swarm {
     struct program *p;
     const unsigned char *head;
     uint8_t table[64]; /* operation kinds, as often as they weigh */
+    unsigned on;       /* enum swarm_group, and enum kernel_switch */
     bool illegal;
     uint8_t context; /* enum program_context */
     uint8_t scopes, locals;
     uint16_t local[LOCALS_MAX]; /* slots of kmap_local, the newest last */
     uint32_t barrier;           /* repeats leave out the operations before this one */
     uint64_t memory;            /* bytes of the machine */
+    uint32_t calls_left;        /* that runs and repeats may come to: a fourth of them at once */
     struct op spill;            /* takes what the program has no room for */
     struct cache_ledger caches[PROGRAM_CACHES];
     struct pool_ledger pools[PROGRAM_CACHES];
@@ -106,9 +117,6 @@ uint16_t kernel_find(const struct kernel_swarm *s, unsigned choice, bool (*fits)
 
 /* Repeats do not reach back over the operations so far. */
 void kernel_barrier(struct kernel_swarm *s);
-/* What is on, as byte 4, 5 and 8 of the head say: enum swarm_group and, above them, the switches. */
-unsigned kernel_on(const unsigned char *head);
-
 /* Makes the context one of `allowed` (bits 1 << enum program_context): a task's if it is not. */
 void kernel_need(struct kernel_swarm *s, unsigned allowed);
 void kernel_context(struct kernel_swarm *s, enum program_context context);
@@ -146,8 +154,9 @@ enum gfp_use {
 /* A mask from the head's palette; it may sleep only if the context may, and never fails only if `small`. */
 uint32_t kernel_gfp(const struct kernel_swarm *s, enum gfp_use use, unsigned x, bool small);
 unsigned kernel_order(const struct kernel_swarm *s, unsigned x);
-struct size kernel_size(const struct kernel_swarm *s, unsigned x, unsigned y); /* of kmalloc */
-struct size kernel_area(const struct kernel_swarm *s, unsigned x, unsigned y); /* of vmalloc */
+struct size kernel_size(const struct kernel_swarm *s, unsigned x, unsigned y);   /* of kmalloc */
+struct size kernel_area(const struct kernel_swarm *s, unsigned x, unsigned y);   /* of vmalloc */
+struct size kernel_either(const struct kernel_swarm *s, unsigned x, unsigned y); /* of kvmalloc */
 /* About how many bytes a request takes; 0 if it cannot be granted. */
 uint32_t kernel_guess(const struct kernel_swarm *s, struct size n);
 static inline bool kernel_small(struct size n) { return n.kind == SIZE_LITERAL && n.v <= 32768; }
@@ -155,6 +164,7 @@ static inline bool kernel_small(struct size n) { return n.kind == SIZE_LITERAL &
 /* ---- decode_caches.c ------------------------------------------------------------------------------------------------------- */
 
 void kernel_cache_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, const unsigned char *b);
+void kernel_create_cache(struct kernel_swarm *s, unsigned cache, uint64_t args);
 void kernel_pool_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, const unsigned char *b);
 
 /* ---- decode_misuse.c --------------------------------------------------------------------------------------------------------- */
