@@ -161,7 +161,10 @@ void harvest_seeds(struct harvest *h, const char *folder)
     char seeds[OUTSIDE_PATH_MAX + 16], path[OUTSIDE_PATH_MAX + 300];
     struct dirent **entries;
     snprintf(seeds, sizeof seeds, "%s/seeds", h->outside->work);
-    store_bytes(h, seeds, SEED_FORM, simplest, sizeof simplest); /* an engine may refuse to begin with nothing */
+    /* An engine may refuse to begin with nothing, and with what ends its first run. */
+    store_bytes(h, seeds, SEED_FORM, simplest, sizeof simplest);
+    generator_decode(&h->generator, simplest, sizeof simplest, &p);
+    judge(h, &p);
     const int count = scandir(folder, &entries, NULL, alphasort);
     for (int i = 0; i < count; i++) {
         const char *dot = strrchr(entries[i]->d_name, '.');

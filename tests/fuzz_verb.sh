@@ -107,7 +107,7 @@ done
 "$assay" fuzz broken/free_leaks --engine "$engine" --seconds 300 --jobs 1 --all --out lost >report 2>said &
 pid=$!
 started+=("$pid")
-inputs() { find lost \( -path '*/crashes*/id:*' -o -path '*/found/crash-*' -o -path '*/judged/*' \) -type f; }
+inputs() { find lost \( -path '*/crashes*/id:*' -o -path '*/found/crash-*' -o -path '*/judged/*' \) -type f 2>/dev/null; }
 some_inputs() { [[ -n $(inputs) ]]; }
 until_true 30 some_inputs || failed 'a leak is not found' "$(<said)"
 kill -9 "$pid"
