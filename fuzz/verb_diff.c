@@ -272,8 +272,7 @@ int verb_diff(const struct options *o)
     unsigned count = 0, file_count = 0;
     const char **files = calloc(o->operand_count, sizeof *files);
     s = (struct side_by_side){.o = o, .finding = malloc(sizeof *s.finding)};
-    if (!files || !s.finding) return complain("no memory");
-    int status = sort_operands(o, targets, &count, files, &file_count);
+    int status = files && s.finding ? sort_operands(o, targets, &count, files, &file_count) : complain("no memory");
     if (status == STATUS_HELD && !file_count && store_open(o->out, error, sizeof error)) status = complain("%s", error);
     if (status == STATUS_HELD) {
         s.report = (struct report){.format = o->format, .out = stdout, .quiet = o->quiet};
