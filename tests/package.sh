@@ -160,6 +160,8 @@ int main(void)
     struct exec_options options = {.ops = &alloc_freelist, .contract = alloc_freelist.contract, .counters = &counters};
     struct exec *x = exec_open(&options);
     struct verdict verdict;
+    program_clear(&program);
+    program.heap.size = 4096;
     program.ops[program.op_count++] = (struct op){.kind = OP_MALLOC, .count = 1, .a = 100};
     exec_run(x, &program, &verdict);
     return verdict.kind != VERDICT_PASS || counters.operations < 1;
