@@ -96,6 +96,7 @@ while read -ra words; do
         help=$("$ASSAY" "$verb" --help)
     fi
     for word in "${words[@]:1}"; do
+        if [[ $word == -- ]]; then break; fi # the rest is a command's
         option=${word%%=*}
         if [[ $option != -* || $option == --help ]]; then continue; fi
         grep -qE -- "^  (-., )?$option( |$)|^  $option, " <<<"$help" || complain "README.md: no $option: ${words[*]}"
