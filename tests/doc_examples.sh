@@ -68,7 +68,7 @@ for block in *-*.cmake; do
         { printf 'cmake_minimum_required(VERSION 3.25)\nproject(block LANGUAGES C)\nenable_testing()\n' && cat "$block"; } >project/CMakeLists.txt
     fi
     echo 'int nothing;' | tee project/mine.c >project/adapter.c
-    if ! { cmake --install "${ASSAY%/*}" --prefix "$dir/prefix" && cmake -S project -B "project-$listed" -DCMAKE_PREFIX_PATH="$dir/prefix" &&
+    if ! { cmake --install "${ASSAY%/*}" --prefix "$dir/prefix" && CC=$ASSAY_CC cmake -S project -B "project-$listed" -DCMAKE_PREFIX_PATH="$dir/prefix" &&
         cmake --build "project-$listed" --target help | grep assay_mine; } >log 2>&1; then
         complain "$block does not configure"
         tail -n 5 log
