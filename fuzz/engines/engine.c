@@ -233,7 +233,7 @@ _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict)
     else again(e);
     tell(e);
     for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &before[i], NULL);
-    abort();
+    engine_rule_abort(verdict->rule);
 }
 
 void engine_fault(enum rule rule, int signal_number, const char *seen)
