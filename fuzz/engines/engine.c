@@ -240,11 +240,11 @@ static void again(struct engine *e)
 }
 
 /* Past our own handlers: this has been told. */
-static _Noreturn void give_up(void)
+static _Noreturn void give_up(enum rule rule)
 {
     running = NULL;
     for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &before[i], NULL);
-    abort();
+    engine_rule_abort(rule);
 }
 
 _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict)
@@ -253,7 +253,7 @@ _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict)
     if (e->trace) found.trace = *e->trace;
     else again(e);
     tell(e);
-    give_up();
+    give_up(verdict->rule);
 }
 
 _Noreturn void engine_disagree(struct engine *e, const struct engine *other, const struct verdict *verdict)
@@ -263,7 +263,7 @@ _Noreturn void engine_disagree(struct engine *e, const struct engine *other, con
     found.other = &other->target;
     found.repeats = 0;
     tell(e);
-    give_up();
+    give_up(verdict->rule);
 }
 
 void engine_fault(enum rule rule, int signal_number, const char *seen)

@@ -63,6 +63,9 @@ _Noreturn void engine_disagree(struct engine *e, const struct engine *other, con
 /* Stores e->program, reports the verdict on standard error, and aborts. */
 _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict);
 
+/* Aborts in a function named after the rule: services go by the names on top of the stack. */
+_Noreturn void engine_rule_abort(enum rule rule);
+
 /* For who learns first of what a call does to the process (a signal handler, a sanitizer's callback): stores the program
  * that runs, if any, and says on standard error that it broke `rule` (CRASH, ABORT, EXIT), and `seen` in which call. What
  * becomes of the process is the caller's affair. */
