@@ -151,14 +151,6 @@ static size_t break_usable_size(void *heap, const void *p)
     return p == NULL ? 0 : payload_bytes((const struct record *)p - 1);
 }
 
-static int break_reset(void *heap)
-{
-    struct heap *h = heap;
-    if (h->backing->brk(h->backing, h->backing->base) != 0) return ENOMEM;
-    h->newest = NULL;
-    return 0;
-}
-
 static const char *break_check(void *heap)
 {
     struct heap *h = heap;
@@ -173,20 +165,6 @@ static const char *break_check(void *heap)
         limit = start;
     }
     return NULL;
-}
-
-static void break_stats(void *heap, struct alloc_stats *out)
-{
-    struct heap *h = heap;
-    *out = (struct alloc_stats){.footprint_bytes = (size_t)(break_now(h) - h->backing->base)};
-    for (struct record *r = h->newest; r != NULL; r = r->older) {
-        if (r->bytes & FREED) {
-            out->free_blocks++;
-            out->free_bytes += payload_bytes(r);
-        } else {
-            out->used_blocks++;
-        }
-    }
 }
 
 const struct alloc_ops alloc_break = {
@@ -214,7 +192,5 @@ const struct alloc_ops alloc_break = {
     .usable_size = break_usable_size,
     .sbrk = break_sbrk,
     .brk = break_brk,
-    .reset = break_reset,
     .check = break_check,
-    .stats = break_stats,
 };

@@ -157,8 +157,8 @@ static struct header *wilderness(const struct heap *h)
     return last && !is_used(last) ? last : NULL;
 }
 
-/* Nobody else has moved the break since the heap grew last. */
-static bool is_contiguous(const struct heap *h) { return h->newest && h->backing->sbrk(h->backing, 0) == h->end; }
+/* Nobody else has moved the break since the heap grew last; there must be a block. */
+static bool is_contiguous(const struct heap *h) { return h->backing->sbrk(h->backing, 0) == h->end; }
 
 /* Where grow() puts the block it returns. */
 static struct header *growth_start(const struct heap *h)
@@ -313,8 +313,8 @@ static bool resize_in_place(struct heap *h, struct header *b, size_t size)
         struct header *next = free_neighbour(h, b);
         size_t with_next = have + (next ? size_of(next) : 0), end = (next ? next : b)->size & END;
         bool at_end = (unsigned char *)b + with_next == h->end;
-        if (with_next >= size) {
-            if (next) list_remove(h, next);
+        if (next && with_next >= size) {
+            list_remove(h, next);
         } else {
             if (!at_end || !is_contiguous(h) || !grow(h, size - with_next)) return false;
             with_next = size; /* over the wilderness, which is on no list */

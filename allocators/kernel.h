@@ -81,7 +81,7 @@ enum cache_flags {
     CACHE_RECLAIM_ACCOUNT = 1 << 4,
     CACHE_PANIC = 1 << 5,
     CACHE_NO_MERGE = 1 << 6,
-    CACHE_FAILSLAB = 1 << 7, /* with FAULT_SLAB's cache filter on, only such caches fail (B113) */
+    CACHE_FAILSLAB = 1 << 7, /* FAULT_FILTERED strikes such caches alone (B113) */
     CACHE_FLAGS = (1 << 8) - 1,
     CACHE_UNKNOWN = 1 << 8 /* a bit that no cache may have (B65) */
 };

@@ -149,9 +149,11 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 
 typedef uint64_t lanes __attribute__((vector_size(2 * sizeof(uint64_t)))); /* gcc needs to be told */
 
-#define SOILED_WHOLE 512u /* frames; of further ones only the ends */
-#define SOILED_RUN 64u    /* and of so many taken at once */
+#define SOILED_WHOLE 128u /* frames; of further ones only the ends */
+#define SOILED_RUN 64u    /* so many taken at once are a run, of which some are filled */
 #define SOILED_EDGE 256u
+#define RUN_ENDS 4u /* at each end of a run, and between them some at equal distances: */
+#define RUN_PARTS 8u
 
 static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, size_t bytes)
 {
@@ -191,18 +193,26 @@ static void change_sides(struct machine *m, enum machine_event_kind kind, uint32
     machine_event(m, kind, pfn, count, gfp);
 }
 
+/* The next frame after number i of a run that is filled. */
+static uint32_t next_filled(uint32_t i, uint32_t count)
+{
+    if (count < SOILED_RUN || i + 1 < RUN_ENDS || i + 1 + RUN_ENDS >= count) return i + 1;
+    uint32_t part = count / RUN_PARTS, next = (i / part + 1) * part;
+    return next + RUN_ENDS < count ? next : count - RUN_ENDS;
+}
+
 void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp)
 {
     struct machine_inside *in = m->inside;
-    for (uint32_t i = pfn; i - pfn < count && i < m->frames; i++) {
-        if (in->frame_epochs[i] == in->epoch) continue;
-        in->frame_epochs[i] = in->epoch;
-        unsigned char *frame = machine_oracle(m, i);
+    for (uint32_t i = 0; i < count && pfn + i < m->frames; i = next_filled(i, count)) {
+        if (in->frame_epochs[pfn + i] == in->epoch) continue;
+        in->frame_epochs[pfn + i] = in->epoch;
+        unsigned char *frame = machine_oracle(m, pfn + i);
         bool whole = count < SOILED_RUN && in->soiled < SOILED_WHOLE;
         in->frames_soiled++;
         in->soiled++;
-        soil(in, i, frame, whole ? m->page_bytes : SOILED_EDGE);
-        if (!whole) soil(in, i, frame + m->page_bytes - SOILED_EDGE, SOILED_EDGE);
+        soil(in, pfn + i, frame, whole ? m->page_bytes : SOILED_EDGE);
+        if (!whole) soil(in, pfn + i, frame + m->page_bytes - SOILED_EDGE, SOILED_EDGE);
     }
     in->taken += count;
     change_sides(m, EVENT_TAKE, pfn, count, gfp);

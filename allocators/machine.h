@@ -90,6 +90,7 @@ enum machine_fault {
     FAULT_TABLE,      /* no page for a page table */
     FAULT_DESCRIPTOR, /* no memory for an area's descriptor or its array of pages */
     FAULT_MAP,        /* the host refuses the mapping itself (max_map_count): machine_map fails */
+    FAULT_FILTERED,   /* failslab with its cache filter on: an object of a cache that has CACHE_FAILSLAB */
     FAULTS
 };
 
@@ -185,8 +186,8 @@ void *machine_kmap_slot(struct machine *m, unsigned slot, uint32_t pfn);
 
 /* Frames [pfn, pfn + count) leave or rejoin free memory. Whoever keeps free frames calls these whenever a frame changes
  * sides, before it writes to it and after it last did; gfp is the mask of the request after scopes (B45). Frames taken
- * for the first time since machine_fresh are filled with the machine's dirt now; only their first and last 256 bytes if
- * 64 or more are taken at once, or 512 have been filled already. */
+ * for the first time since machine_fresh are filled with the machine's dirt now; only their first and last 256 bytes once 128
+ * have been filled. Of 64 or more that are taken at once about sixteen are, at the ends and at equal distances between. */
 void machine_take(struct machine *m, uint32_t pfn, uint32_t count, uint32_t gfp);
 void machine_give(struct machine *m, uint32_t pfn, uint32_t count);
 
@@ -242,8 +243,9 @@ struct machine_injection {
     int32_t times;
     uint8_t percent;   /* of the attempts at interval fails; 0 stands for 100 */
     uint8_t min_order; /* FAULT_PAGES: smaller orders are left alone (1 in the kernel, B114) */
-    bool waiting_too;  /* FAULT_SLAB, FAULT_PAGES: also requests that may sleep (not so in the kernel unless asked) */
-    bool highmem_too;  /* FAULT_PAGES: also requests for highmem */
+    bool
+        waiting_too; /* FAULT_SLAB, FAULT_FILTERED, FAULT_PAGES: also requests that may sleep (not so in the kernel unless asked) */
+    bool highmem_too;     /* FAULT_PAGES: also requests for highmem */
     uint32_t space_bytes; /* bytes that are granted before the first failure at an interval; nth does not look at it */
 };
 

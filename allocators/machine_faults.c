@@ -10,8 +10,13 @@
 #include <string.h>
 
 const char *const machine_fault_names[FAULTS] = {
-    [FAULT_SLAB] = "failslab",         [FAULT_PAGES] = "fail_page_alloc",      [FAULT_VA] = "fail_va",
-    [FAULT_TABLE] = "fail_page_table", [FAULT_DESCRIPTOR] = "fail_descriptor", [FAULT_MAP] = "fail_map",
+    [FAULT_SLAB] = "failslab",
+    [FAULT_PAGES] = "fail_page_alloc",
+    [FAULT_VA] = "fail_va",
+    [FAULT_TABLE] = "fail_page_table",
+    [FAULT_DESCRIPTOR] = "fail_descriptor",
+    [FAULT_MAP] = "fail_map",
+    [FAULT_FILTERED] = "failslab_filtered",
 };
 
 void machine_disarm_all(struct machine *m) { m->inside->armed = 0; }
@@ -39,9 +44,10 @@ static bool applies(const struct machine *m, enum machine_fault fault, const str
                     uint32_t gfp, size_t bytes)
 {
     if (gfp & GFP_BIT_NOFAIL) return false;
-    if (fault != FAULT_SLAB && fault != FAULT_PAGES) return true;
+    const bool slab = fault == FAULT_SLAB || fault == FAULT_FILTERED;
+    if (!slab && fault != FAULT_PAGES) return true;
     if ((gfp & GFP_BIT_DIRECT) && !how->waiting_too) return false;
-    if (fault == FAULT_SLAB) return true;
+    if (slab) return true;
     if ((gfp & GFP_BIT_HIGHMEM) && !how->highmem_too) return false;
     return bytes >= m->page_bytes << how->min_order;
 }

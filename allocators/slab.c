@@ -1,6 +1,7 @@
 /* slab.c: slabs, the lists that they are on, and the objects in them; slab.h is the manual. */
 #include "slab_internal.h"
 
+#include <assert.h>
 /* What of a caller's mask reaches the page allocator: how hard it tries, not where (B63). */
 #define GFP_EFFORT                                                                                    \
     ((unsigned)(GFP_KERNEL | GFP_BIT_HIGH | GFP_BIT_NOWARN | GFP_BIT_RETRY_MAYFAIL | GFP_BIT_NOFAIL | \
@@ -226,7 +227,9 @@ bool slab_enter(struct slab_heap *h, const struct kmem_cache *c, unsigned gfp)
         machine_report(m, REPORT_CONTRACT_WARN, NULL);
         return false;
     }
-    return !machine_fails(m, FAULT_SLAB, gfp_effective(m, gfp), c->object_bytes);
+    gfp = gfp_effective(m, gfp);
+    if ((c->flags & CACHE_FAILSLAB) && machine_fails(m, FAULT_FILTERED, gfp, c->object_bytes)) return false;
+    return !machine_fails(m, FAULT_SLAB, gfp, c->object_bytes);
 }
 
 bool slab_enter_bulk(struct slab_heap *h)
@@ -266,8 +269,12 @@ size_t slab_cache_alloc_bulk(void *heap, struct kmem_cache *c, unsigned gfp, siz
     size_t got = 0;
     while (got < count && (objects[got] = slab_take_as(h, c, gfp))) got++;
     if (got == count) return count;
-    while (got-- > 0)
-        if (slab_find(h, c, objects[got], &at) == REPORT_KINDS) slab_give(h, at);
+    while (got-- > 0) {
+        enum alloc_report wrong = slab_find(h, c, objects[got], &at);
+        assert(wrong == REPORT_KINDS);
+        (void)wrong;
+        slab_give(h, at);
+    }
     return 0;
 }
 

@@ -56,16 +56,15 @@ static void merge(struct kmem_cache *c, const struct kmem_cache *wanted)
     if (wanted->align > c->align) c->align = wanted->align;
 }
 
-/* Merges the cache that is wanted into one that can serve its requests too and wastes less than a word on each; NULL if
- * there is none. */
+/* Merges the cache that is wanted into one that can serve its requests too and wastes less than a word on each, which is
+ * nothing, as strides are whole words; NULL if there is none. */
 static struct kmem_cache *merged(struct slab_heap *h, const struct cache_args *args)
 {
     struct kmem_cache wanted = {0};
     slab_layout(&wanted, args, &h->buddy);
     if (!mergeable(&wanted)) return NULL;
     for (struct kmem_cache *c = h->first_cache; c; c = c->next)
-        if (mergeable(c) && !((c->flags ^ wanted.flags) & MERGED_ALIKE) && c->stride >= wanted.stride &&
-            c->stride - wanted.stride < sizeof(void *) && c->stride % wanted.align == 0) {
+        if (mergeable(c) && !((c->flags ^ wanted.flags) & MERGED_ALIKE) && c->stride == wanted.stride) {
             merge(c, &wanted);
             return c;
         }

@@ -338,8 +338,7 @@ int remap_vmalloc_range(void *heap, const void *p, unsigned long offset, unsigne
     if (first == PAGE_NONE) return -EINVAL;
     const struct area *a = v->window.page[first].area;
     const unsigned long behind = a->pages - (page - first);
-    if (!(a->flags & AREA_USER) || page - first > a->pages || offset > behind || count > behind - offset)
-        return -EINVAL;
+    if (!(a->flags & AREA_USER) || offset > behind || count > behind - offset) return -EINVAL;
     for (unsigned long i = 0; i < count; i++)
         pfns[i] = buddy_pfn(vmalloc_buddy(v), a->frames[page - first + offset + i]);
     return 0;

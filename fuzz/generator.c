@@ -7,6 +7,7 @@
 
 #define COUNTED_EVERY 4096u
 #define COUNTED_FIRST 40u
+#define SPREAD_MAX (GENERATOR_OPS_MAX - GENERATOR_OPS_MIN)
 
 /* splitmix64 (G. Steele, D. Lea, C. Flood, OOPSLA 2014): any start is a good one, so programs are independent. */
 static uint64_t next_word(uint64_t *state)
@@ -85,14 +86,22 @@ static unsigned machine_nibble(const struct generator *g, unsigned nibble)
     return nibble;
 }
 
+/* How many there are in a program: any number, but a call of the kernel group may cost as much as a hundred of malloc, so
+ * most of those programs are short. */
+static size_t operations(uint64_t word, bool kernel)
+{
+    static const uint16_t spread[2][16] = {
+        {24, 64, 128, SPREAD_MAX, 24, 64, 128, SPREAD_MAX, 24, 64, 128, SPREAD_MAX, 24, 64, 128, SPREAD_MAX},
+        {16, 16, 16, 16, 32, 32, 32, 32, 64, 64, 64, 64, 128, 128, 128, SPREAD_MAX}};
+    return GENERATOR_OPS_MIN + (word >> 8) % (spread[kernel][word >> 40 & 15] + 1u);
+}
+
 size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char *bytes)
 {
-    static const uint16_t spread[4] = {24, 64, 128, GENERATOR_OPS_MAX - GENERATOR_OPS_MIN};
     uint64_t state = (g->seed ^ index * UINT64_C(0xd1342543de82ef95)) + index;
     uint64_t word = next_word(&state);
-    size_t ops = GENERATOR_OPS_MIN + (word >> 8) % (spread[word >> 40 & 3] + 1u);
-    size_t length = SWARM_HEAD_BYTES + SWARM_OP_BYTES * ops;
     uint8_t family = g->families[(word >> 48) % g->family_count];
+    size_t length = SWARM_HEAD_BYTES + SWARM_OP_BYTES * operations(word, g->groups & SWARM_GROUPS);
     for (size_t at = 0; at < length; at += sizeof word) {
         word = next_word(&state);
         memcpy(bytes + at, &word, sizeof word);
@@ -105,6 +114,7 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
         bytes[6] = (unsigned char)((bytes[6] & 0xf0) | machine_nibble(g, bytes[6] & 15));
         return length;
     }
+    if (g->on_machine) bytes[12] &= 0xfd; /* runs are short there, too */
     /* The course that counts a free's instructions needs a heap of some size and nothing of the program. Each instruction
      * costs a trap, so a course as much as twenty programs: it comes at fixed places only, the first of them early. */
     if (bytes[9] == 0xff) bytes[9] = 0;

@@ -1,7 +1,8 @@
 /* decode_blocks.c: pages, kmalloc and vmalloc in the swarm form; decode_kernel.h is the manual. */
 #include "decode_kernel.h"
 
-#define ORDER_ZEROED 5u /* larger blocks are rarely asked for zeroed */
+#define ORDER_ZEROED 5u      /* larger blocks are rarely asked for zeroed */
+#define RUN_BYTES (1u << 18) /* that a run of kmalloc or vmalloc asks for, about */
 
 /* ---- Pages ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -64,13 +65,13 @@ static bool can_kmap_high(const struct held *h) { return can_kmap(h) && h->high;
 static bool can_kmap_again(const struct held *h) { return can_kmap_high(h) && h->kmaps; }
 static bool is_kmapped(const struct held *h) { return h->kmaps; }
 
-/* Highmem first, for only there is something to map; and every second time what is mapped already. */
+/* Highmem, for only there is something to map; and every second time what is mapped already. */
 static uint16_t find_kmap(const struct kernel_swarm *s, enum op_kind kind, const unsigned char *b)
 {
     uint16_t slot = NO_SLOT;
     if (kind == OP_KMAP && b[3] & 1) slot = kernel_find(s, b[1], can_kmap_again);
     if (slot == NO_SLOT) slot = kernel_find(s, b[1], can_kmap_high);
-    return slot == NO_SLOT ? kernel_find(s, b[1], can_kmap) : slot;
+    return slot == NO_SLOT && b[3] & 2 ? kernel_find(s, b[1], can_kmap) : slot;
 }
 
 /* Operations on a live block of pages; false if there is none that fits. */
@@ -120,7 +121,7 @@ static unsigned room_for(const struct kernel_swarm *s, unsigned count, unsigned 
 void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, const unsigned char *b)
 {
     unsigned order = kind == OP_GET_ZEROED_PAGE ? 0 : kernel_order(s, b[2]);
-    uint32_t gfp;
+    uint32_t gfp, more = kind == OP_KMAP || kind == OP_KMAP_LOCAL ? GFP_BIT_HIGHMEM : 0;
     switch (kind) {
     case OP_ALLOC_PAGES_EXACT: allocate_exact(s, b); return;
     case OP_ALLOC_PAGES_BULK: allocate_bulk(s, b); return;
@@ -133,6 +134,7 @@ void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, c
         kind = OP_ALLOC_PAGES;
     }
     gfp = kernel_gfp(s, GFP_FOR_PAGES, b[3], order <= COSTLY_ORDER);
+    if (!(gfp & (GFP_BIT_DMA | GFP_BIT_DMA32))) gfp |= more;
     if (order > ORDER_ZEROED && b[1] & 7) gfp &= ~(uint32_t)GFP_BIT_ZERO; /* it takes long */
     kernel_block(s, kind, room_for(s, count, order), order, gfp);
 }
@@ -166,10 +168,16 @@ void kernel_kmalloc_op(struct kernel_swarm *s, enum op_kind kind, unsigned count
     struct size n = kernel_size(s, b[1], b[2]);
     const bool again = kind == OP_KREALLOC || kind == OP_KREALLOC_ARRAY,
                factors = kind == OP_KCALLOC || kind == OP_KMALLOC_ARRAY || kind == OP_KREALLOC_ARRAY;
+    const uint32_t bytes = kernel_guess(s, n), most = 1 + (bytes ? RUN_BYTES / bytes : 8);
     uint16_t old = again ? kernel_find(s, b[1], holds_kmalloc) : NO_SLOT;
     struct op *op = old != NO_SLOT ? kernel_append(s, kind, old)
-                                   : kernel_allocate(s, kind, HOLDS_KMALLOC, again ? 1 : count, kernel_guess(s, n));
+                                   : kernel_allocate(s, kind, HOLDS_KMALLOC,
+                                                     again          ? 1
+                                                     : count < most ? count
+                                                                    : most,
+                                                     bytes);
     if (!op) return;
+    if (old != NO_SLOT && (b[0] ^ b[1]) % 16 == 15) n = size_extreme(b[2], b[1]); /* and the old block stays (B59) */
     size_set_a(op, n);
     op->gfp = kernel_gfp(s, GFP_FOR_KMALLOC, b[3], kernel_small(n));
     if (factors) set_factors(op, b[1] ^ b[3], b[2]);
@@ -243,7 +251,8 @@ void kernel_vmalloc_op(struct kernel_swarm *s, enum op_kind kind, unsigned count
     }
     struct size n = either && b[2] & 1 ? kernel_size(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
     uint32_t bytes = kernel_guess(s, n);
-    struct op *op = kernel_allocate(s, kind, either ? HOLDS_EITHER : HOLDS_AREA, kernel_small(n) ? count : 1, bytes);
+    struct op *op = kernel_allocate(s, kind, either ? HOLDS_EITHER : HOLDS_AREA,
+                                    kernel_small(n) && count * (uint64_t)bytes <= RUN_BYTES ? count : 1, bytes);
     if (!op) return;
     size_set_a(op, n);
     if (kind == OP_KVCALLOC) set_factors(op, b[1] ^ b[3], b[2]);

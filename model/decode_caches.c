@@ -3,6 +3,14 @@
 
 /* ---- Caches ------------------------------------------------------------------------------------------------------------------ */
 
+/* The first cache from number `choice` on that exists; PROGRAM_CACHES: none does. */
+static unsigned some_cache(const struct kernel_swarm *s, unsigned choice)
+{
+    for (unsigned i = 0; i < PROGRAM_CACHES; i++)
+        if (s->caches[(choice + i) % PROGRAM_CACHES].exists) return (choice + i) % PROGRAM_CACHES;
+    return PROGRAM_CACHES;
+}
+
 /* The head picks whether caches are plain, for the cache line, for debugging, or any of it. */
 static uint64_t cache_args(const struct kernel_swarm *s, const unsigned char *b)
 {
@@ -16,11 +24,13 @@ static uint64_t cache_args(const struct kernel_swarm *s, const unsigned char *b)
     unsigned palette = s->head[11] & 3, size = sizes[b[1] & 15] + b[2] % 3u - 1;
     if (b[1] >= 0xf0) size = 1 + b[2] * 128u;
     if (b[1] >= 0xe0 && b[1] < 0xf0) size = 1 + b[2] % 64u;
+    const unsigned other = b[1] >= 0xc0 && b[1] < 0xe0 ? some_cache(s, b[1] >> 2) : PROGRAM_CACHES;
+    if (other < PROGRAM_CACHES) size = s->caches[other].size; /* shall the two be one (B81)? */
     bool constructor = s->head[11] & 4 && b[2] >= 0x80;
     return PROGRAM_CACHE_ARGS(size, s->head[11] & 8 ? aligns[b[3] >> 4] : 0, flags[palette][b[3] & 3], constructor);
 }
 
-static void create_cache(struct kernel_swarm *s, unsigned cache, uint64_t args)
+void kernel_create_cache(struct kernel_swarm *s, unsigned cache, uint64_t args)
 {
     struct cache_ledger *c = &s->caches[cache];
     kernel_need(s, IN_TASK);
@@ -31,15 +41,8 @@ static void create_cache(struct kernel_swarm *s, unsigned cache, uint64_t args)
     *c = (struct cache_ledger){.exists = true,
                                .constructor = PROGRAM_CACHE_CONSTRUCTOR(args),
                                .flags = PROGRAM_CACHE_FLAGS(args),
+                               .size = PROGRAM_CACHE_SIZE(args),
                                .live = c->live};
-}
-
-/* The first cache from number `choice` on that exists; PROGRAM_CACHES: none does. */
-static unsigned some_cache(const struct kernel_swarm *s, unsigned choice)
-{
-    for (unsigned i = 0; i < PROGRAM_CACHES; i++)
-        if (s->caches[(choice + i) % PROGRAM_CACHES].exists) return (choice + i) % PROGRAM_CACHES;
-    return PROGRAM_CACHES;
 }
 
 static void allocate_objects(struct kernel_swarm *s, enum op_kind kind, unsigned cache, unsigned count,
@@ -93,7 +96,7 @@ void kernel_cache_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, 
     if (kind == OP_CACHE_CREATE && !s->caches[b[0] >> 6].exists) cache = PROGRAM_CACHES;
     if (cache == PROGRAM_CACHES) {
         cache = b[0] >> 6;
-        create_cache(s, cache, cache_args(s, b));
+        kernel_create_cache(s, cache, cache_args(s, b));
         if (kind == OP_CACHE_CREATE) return;
     }
     struct cache_ledger *c = &s->caches[cache];

@@ -46,11 +46,13 @@ uint32_t kernel_gfp(const struct kernel_swarm *s, enum gfp_use use, unsigned x, 
 {
     unsigned palette = s->head[7] & 7;
     if (palette >= PALETTE_ANY) palette = (x >> 3 & 7) % PALETTE_ANY;
+    if ((s->head[9] & 7) >= 5 && s->head[7] & 8) palette = PALETTE_RESERVES; /* where the machine is full */
     uint32_t gfp = palettes[palette][x & 7];
-    if ((x & 0xc0) == 0xc0)
-        gfp |= use == GFP_FOR_POOL ? GFP_BIT_NOFAIL : GFP_BIT_ZERO; /* B110 has no zeroed elements */
+    if ((x & 0xe0) == 0xc0) gfp |= GFP_BIT_ZERO;
     if ((x & 0xe0) == 0xa0) gfp |= GFP_BIT_COMP;
     if ((x & 0xf0) == 0x90) gfp |= GFP_BIT_ACCOUNT;
+    if (((x & 0xf0) == 0x80 && s->on & SWITCH_FAULTS) || (use == GFP_FOR_POOL && x & 0x40))
+        gfp |= GFP_BIT_NOFAIL;                    /* no fault strikes it (B113); no element is zeroed (B110) */
     if (use == GFP_FOR_EITHER) gfp |= GFP_KERNEL; /* B107 */
     gfp &= ~unwanted[use];
     if (s->context != CONTEXT_TASK) {
@@ -65,10 +67,10 @@ uint32_t kernel_gfp(const struct kernel_swarm *s, enum gfp_use use, unsigned x, 
 
 unsigned kernel_order(const struct kernel_swarm *s, unsigned x)
 {
-    static const uint8_t orders[16] = {0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 8, 9, 10};
+    static const uint8_t orders[16] = {0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 5};
     if (x == 0xff) return MACHINE_ORDERS;
     if (x == 0xfe) return PROGRAM_ORDERS - 1;
-    unsigned order = orders[x & 15];
+    unsigned order = (x & 15) < 14 ? orders[x & 15] : 3 + (x >> 4) % 8u;
     return s->p->heap.machine == MACHINE_S4 && order > 4 ? order % 5 : order;
 }
 
@@ -88,14 +90,15 @@ struct size kernel_size(const struct kernel_swarm *s, unsigned x, unsigned y)
     static const uint16_t classes[] = {8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192};
     unsigned palette = s->head[10] & 7;
     uint64_t off = (uint64_t)(y % 3) - 1;
-    if (x >= 0xfe) return size_extreme(y, y * 37 + s->head[10]);
-    if (x == 0xfd) return size_literal(0);
+    if (x >= 0xfc) return size_extreme(y, y * 37 + s->head[10]);
+    if (x >= 0xfa) return size_literal(0);
     if (palette == SIZES_ANY) palette = (y >> 4) % SIZES_ANY;
     switch ((enum palette)palette) {
     case SIZES_SMALL: return size_literal(x + 1);
     case SIZES_WIDE: return size_literal(((x | y << 8) & ((1u << (1 + x % 16)) - 1)) + 1);
     case SIZES_PAGES: return size_literal(4096 * (uint64_t)(1 + x % 16) + off);
-    case SIZES_LARGE: return size_literal((UINT64_C(8192) << x % (s->p->heap.machine == MACHINE_S4 ? 5 : 10)) + off);
+    case SIZES_LARGE:
+        return size_literal((UINT64_C(8192) << x % (x >= 32 || s->p->heap.machine == MACHINE_S4 ? 5 : 10)) + off);
     case SIZES_ONE: return size_literal((uint64_t)(s->head[10] >> 3) * (x & 1 ? 8 : 40) + 1 + x % 4);
     case SIZES_BORDER:
         if (!s->live.count || x < 24) return (struct size){.kind = SIZE_SEEN, .v = off};
@@ -113,7 +116,7 @@ struct size kernel_area(const struct kernel_swarm *s, unsigned x, unsigned y)
     uint64_t off = (uint64_t)(y % 3) - 1, pages = 1 + x % 4;
     if (x == 0xff) return size_extreme(y, y * 37 + s->head[10]);
     if (x == 0xfe) return size_literal(0);
-    if (x >= 0xf0) pages = tiny ? 1 + y % 96 : 1 + y;
+    if (x >= 0xf8) pages = tiny ? 1 + y % 96 : 1 + y % (x == 0xfd ? 256 : 32);
     if (x >= 0xfc && (tiny || y < 8)) pages = limits[s->p->heap.machine] + y % 8 - 4;
     return size_literal(pages * 4096 + (y & 0x40 ? off : 0));
 }

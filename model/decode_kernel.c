@@ -13,6 +13,8 @@ const uint8_t swarm_machines[16] = {
     MACHINE_S4,  MACHINE_S4,  MACHINE_S4,  MACHINE_S4,  MACHINE_S4,  MACHINE_SODD, MACHINE_SODD, MACHINE_SMAP,
 };
 
+#define CALLS_MAX 1024u
+
 bool swarm_is_kernel(const void *bytes, size_t length)
 {
     const unsigned char *b = bytes;
@@ -42,6 +44,12 @@ void kernel_context(struct kernel_swarm *s, enum program_context context)
 void kernel_need(struct kernel_swarm *s, unsigned allowed)
 {
     if (!(allowed >> s->context & 1)) kernel_context(s, CONTEXT_TASK);
+}
+
+/* Calls that runs and repeats may still come to. */
+static void spend(struct kernel_swarm *s, uint64_t calls)
+{
+    s->calls_left -= calls < s->calls_left ? (uint32_t)calls : s->calls_left;
 }
 
 /* ---- The ledger -------------------------------------------------------------------------------------------------------------- */
@@ -223,12 +231,15 @@ static void free_op(struct kernel_swarm *s, unsigned count, const unsigned char 
 /* Repeats what came last, back to the barrier at most. */
 static void repeat_op(struct kernel_swarm *s, const unsigned char *b)
 {
-    uint32_t reach = s->p->op_count - s->barrier, body = 1 + b[1] % 8u;
+    uint32_t reach = s->p->op_count - s->barrier, body = 1 + b[1] % 8u, calls = 0;
     if (body > reach) body = reach;
     if (!body) return;
+    for (uint32_t i = 0; i < body; i++) calls += s->p->ops[s->p->op_count - 1 - i].count;
+    uint32_t times = 1 + (b[2] & (b[3] & 0x80 ? 63 : 7)), most = 1 + s->calls_left / 4 / calls;
     struct op *op = kernel_append(s, OP_REPEAT, 0);
     op->a = body;
-    op->b = 1 + (b[2] & (b[3] & 0x80 ? 63 : 7));
+    op->b = times < most ? times : most;
+    spend(s, op->b * calls);
 }
 
 static void outside_op(struct kernel_swarm *s, enum op_kind kind, const unsigned char *b)
@@ -249,8 +260,9 @@ static void outside_op(struct kernel_swarm *s, enum op_kind kind, const unsigned
         return;
     case OP_INJECT:
         op = kernel_append(s, kind, 0);
-        op->a = b[1] % FAULTS;
-        op->b = 1 + b[2] % (b[3] >= 0xe0 ? 64u : 8u);
+        op->a = b[1] % (s->on & SWARM_VMALLOC ? FAULTS : FAULT_PAGES + 2u);
+        if (op->a > FAULT_PAGES && !(s->on & SWARM_VMALLOC)) op->a = FAULT_FILTERED;
+        op->b = 1 + (b[3] & 1 ? 0 : b[2] % (b[3] >= 0xe0 ? 64u : 8u));
         return;
     case OP_RUN_DEFERRED:
     case OP_PURGE: kernel_need(s, IN_TASK); break;
@@ -261,12 +273,12 @@ static void outside_op(struct kernel_swarm *s, enum op_kind kind, const unsigned
 
 /* ---- The head -------------------------------------------------------------------------------------------------------------------- */
 
-enum outside { ALWAYS = 0, CONTEXTS = 1 << 8, FAULTY = 1 << 9, RECLAIM = 1 << 10, SCOPED = 1 << 11 };
+#define ALWAYS 0
 
 /* Operation kinds, how much each weighs, and what must be on for it. A free is of anything. */
 static const struct {
     uint8_t kind, weight;
-    uint16_t when; /* enum swarm_group or enum outside */
+    uint16_t when; /* enum swarm_group or enum kernel_switch */
 } weights[] = {
     {OP_ALLOC_PAGES, 12, SWARM_PAGES},
     {OP_FREE_PAGES, 14, SWARM_PAGES},
@@ -287,7 +299,7 @@ static const struct {
     {OP_CACHE_ZALLOC, 2, SWARM_CACHES},
     {OP_CACHE_ALLOC_BULK, 2, SWARM_CACHES},
     {OP_CACHE_FREE_BULK, 3, SWARM_CACHES},
-    {OP_CACHE_SHRINK, 1, SWARM_CACHES},
+    {OP_CACHE_SHRINK, 2, SWARM_CACHES},
     {OP_CACHE_DESTROY, 1, SWARM_CACHES},
     {OP_KMALLOC, 12, SWARM_KMALLOC},
     {OP_KFREE, 12, SWARM_KMALLOC},
@@ -317,22 +329,24 @@ static const struct {
     {OP_POOL_DESTROY, 1, SWARM_POOLS},
     {OP_REPEAT, 2, ALWAYS},
     {OP_CHECK, 1, ALWAYS},
-    {OP_CONTEXT, 8, CONTEXTS},
-    {OP_INJECT, 4, FAULTY},
-    {OP_DROPPABLE, 5, RECLAIM},
-    {OP_KSWAPD, 2, RECLAIM},
-    {OP_SCOPE, 4, SCOPED},
-    {OP_SCOPE_END, 3, SCOPED},
+    {OP_CONTEXT, 8, SWITCH_CONTEXTS},
+    {OP_INJECT, 4, SWITCH_FAULTS},
+    {OP_DROPPABLE, 5, SWITCH_RECLAIM},
+    {OP_KSWAPD, 2, SWITCH_RECLAIM},
+    {OP_SCOPE, 4, SWITCH_SCOPES},
+    {OP_SCOPE_END, 3, SWITCH_SCOPES},
 };
 enum { ROWS = sizeof weights / sizeof *weights };
 
 /* The groups that are offered and not switched off; and the switches of byte 8, on in one program of four each. */
-unsigned kernel_on(const unsigned char *head)
+static unsigned what_is_on(const unsigned char *head)
 {
     unsigned offered = head[4] & SWARM_GROUPS ? head[4] & SWARM_GROUPS : SWARM_PAGES, on = offered & ~head[5];
     if (!on) on = offered;
     for (unsigned i = 0; i < 4; i++)
-        if ((head[8] >> 2 * i & 3) == 3) on |= CONTEXTS << i;
+        if ((head[8] >> 2 * i & 3) == 3) on |= SWITCH_CONTEXTS << i;
+    if (on & SWARM_PAGES && (head[9] & 7) >= 5 && head[9] & 0x20)
+        on |= SWITCH_RECLAIM; /* a full machine is its place */
     return on;
 }
 
@@ -340,7 +354,7 @@ unsigned kernel_on(const unsigned char *head)
  * groups weighs three times as much as the others. */
 static void fill_table(struct kernel_swarm *s)
 {
-    const unsigned on = kernel_on(s->head), focus = 1u << (s->head[5] >> 5);
+    const unsigned on = s->on, focus = 1u << (s->head[5] >> 5);
     unsigned weight[ROWS], total = 0, row = 0, passed = 0;
     for (unsigned i = 0; i < ROWS; i++) {
         weight[i] = weights[i].when == ALWAYS || weights[i].when & on ? weights[i].weight : 0;
@@ -358,9 +372,7 @@ static void fill_table(struct kernel_swarm *s)
 static uint8_t course_of(unsigned x)
 {
     static const uint8_t courses[32] = {
-        [16] = COURSE_DRAIN,   [17] = COURSE_DRAIN,   [18] = COURSE_DRAIN,   [19] = COURSE_STEADY,
-        [20] = COURSE_STEADY,  [21] = COURSE_TWIN,    [22] = COURSE_TWIN,    [23] = COURSE_TWIN,
-        [24] = COURSE_PERMUTE, [25] = COURSE_PERMUTE, [26] = COURSE_PERMUTE, [27] = COURSE_PERMUTE};
+        [16] = COURSE_DRAIN, [17] = COURSE_STEADY, [18] = COURSE_TWIN, [19] = COURSE_PERMUTE, [20] = COURSE_PERMUTE};
     return courses[x & 31];
 }
 
@@ -375,6 +387,7 @@ static void read_head(struct kernel_swarm *s)
     g->scatter = h[6] >> 6 & 1;
     g->course = course_of(h[13]);
     g->seed = (uint32_t)h[14] | (uint32_t)h[15] << 8;
+    s->on = what_is_on(h);
     s->illegal = h[0] & SWARM_ILLEGAL;
     s->memory = frames[g->machine] * KERNEL_PAGE;
 }
@@ -396,9 +409,11 @@ static enum op_kind instead_of_free(enum op_kind kind)
 
 static void kernel_op(struct kernel_swarm *s, const unsigned char *b)
 {
-    static const uint16_t longest[] = {8, 16, 64, 256};
+    static const uint16_t longest[16] = {2, 2, 4, 4, 4, 4, 8, 8, 8, 8, 16, 16, 16, 64, 64, 256};
     enum op_kind kind = (enum op_kind)s->table[b[0] & 63];
-    unsigned count = b[0] >= 0xc0 ? 2 + b[1] % longest[s->head[12] & 3] : 1;
+    unsigned count = b[0] >= 0xc0 ? 2 + b[1] % longest[s->head[11] >> 4] : 1;
+    if (count > 1 + s->calls_left / 4) count = 1 + s->calls_left / 4;
+    spend(s, count);
     /* With the machine full, runs are short, and three of four operations are frees. */
     bool full = s->live.bytes > s->memory + s->memory / 8 && s->live.count;
     if (full && count > 8) count = 8;
@@ -427,6 +442,7 @@ void program_decode_kernel(struct program *p, const unsigned char *bytes, size_t
     s.p = p;
     s.head = head;
     s.last_freed = NO_SLOT;
+    s.calls_left = CALLS_MAX;
     live_init(&s.live);
     read_head(&s);
     fill_table(&s);
@@ -434,7 +450,7 @@ void program_decode_kernel(struct program *p, const unsigned char *bytes, size_t
     for (size_t at = SWARM_HEAD_BYTES; at + SWARM_OP_BYTES <= length && p->op_count < PROGRAM_OPS_MAX;
          at += SWARM_OP_BYTES) {
         const unsigned char *b = bytes + at;
-        if (s.illegal && b[0] % 8 == 7) kernel_misuse(&s, b);
+        if (s.illegal && b[0] % 4 == 3) kernel_misuse(&s, b);
         else kernel_op(&s, b);
     }
 }

@@ -52,12 +52,20 @@ struct cache_ledger {
     uint8_t flags;
     uint8_t pools; /* that take from it */
     uint16_t live;
+    uint32_t size;
 };
 
 struct pool_ledger {
     bool exists;
     uint8_t cache; /* PROGRAM_CACHES: none */
     uint16_t live;
+};
+
+enum kernel_switch {
+    SWITCH_CONTEXTS = 1 << 8,
+    SWITCH_FAULTS = 1 << 9,
+    SWITCH_RECLAIM = 1 << 10,
+    SWITCH_SCOPES = 1 << 11
 };
 
 #define SCOPES_MAX 4u
@@ -67,12 +75,14 @@ struct kernel_swarm {
     struct program *p;
     const unsigned char *head;
     uint8_t table[64]; /* operation kinds, as often as they weigh */
+    unsigned on;       /* enum swarm_group, and enum kernel_switch */
     bool illegal;
     uint8_t context; /* enum program_context */
     uint8_t scopes, locals;
     uint16_t local[LOCALS_MAX]; /* slots of kmap_local, the newest last */
     uint32_t barrier;           /* repeats leave out the operations before this one */
     uint64_t memory;            /* bytes of the machine */
+    uint32_t calls_left;        /* that runs and repeats may come to: a fourth of them at once */
     struct op spill;            /* takes what the program has no room for */
     struct cache_ledger caches[PROGRAM_CACHES];
     struct pool_ledger pools[PROGRAM_CACHES];
@@ -106,9 +116,6 @@ uint16_t kernel_find(const struct kernel_swarm *s, unsigned choice, bool (*fits)
 
 /* Repeats do not reach back over the operations so far. */
 void kernel_barrier(struct kernel_swarm *s);
-/* What is on, as byte 4, 5 and 8 of the head say: enum swarm_group and, above them, the switches. */
-unsigned kernel_on(const unsigned char *head);
-
 /* Makes the context one of `allowed` (bits 1 << enum program_context): a task's if it is not. */
 void kernel_need(struct kernel_swarm *s, unsigned allowed);
 void kernel_context(struct kernel_swarm *s, enum program_context context);
@@ -155,6 +162,7 @@ static inline bool kernel_small(struct size n) { return n.kind == SIZE_LITERAL &
 /* ---- decode_caches.c ------------------------------------------------------------------------------------------------------- */
 
 void kernel_cache_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, const unsigned char *b);
+void kernel_create_cache(struct kernel_swarm *s, unsigned cache, uint64_t args);
 void kernel_pool_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, const unsigned char *b);
 
 /* ---- decode_misuse.c --------------------------------------------------------------------------------------------------------- */

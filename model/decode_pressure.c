@@ -1,6 +1,7 @@
 /* decode_pressure.c: how full the machine is before a program's first record; decode_kernel.h is the manual. */
 #include "decode_kernel.h"
 
+#define SINGLES_ORDER 7u
 #define MAY_FAIL (GFP_KERNEL | GFP_BIT_NORETRY | GFP_BIT_NOWARN)
 
 static unsigned order_max(const struct kernel_swarm *s)
@@ -23,14 +24,15 @@ static void fill(struct kernel_swarm *s, uint32_t gfp)
     while (order-- > 0) kernel_block(s, OP_ALLOC_PAGES, order ? 2 : 24, order, gfp);
 }
 
-/* All that is free in single frames, every second of them freed: half of the memory is free then, but no two frames in
- * a row, and every larger order must fail (C30). On a large machine most of it goes first, to save time. */
-static void fragment(struct kernel_swarm *s, bool thorough)
+/* All that is free in single frames, every second of them freed: of what the large blocks have left, a half is free then,
+ * but no two frames in a row, and every larger order must fail (C30). On a small machine that is half of all memory. */
+static void fragment(struct kernel_swarm *s)
 {
-    unsigned top = order_max(s), large = (lowmem(s) >> top) - 1, singles = (1u << top) + 128;
+    const unsigned top = order_max(s), small = top < SINGLES_ORDER ? top : SINGLES_ORDER;
+    unsigned large = (lowmem(s) >> top) - 1, singles = (1u << small) + 128;
     if (s->p->heap.machine == MACHINE_S4) large = 0, singles = lowmem(s) + 2;
-    else if (thorough) large = 0, singles = lowmem(s) < 7000 ? lowmem(s) : 7000;
     if (large) kernel_block(s, OP_ALLOC_PAGES, large, top, MAY_FAIL);
+    for (unsigned order = top; large && order-- > small;) kernel_block(s, OP_ALLOC_PAGES, 1, order, MAY_FAIL);
     const struct op *op = kernel_block(s, OP_ALLOC_PAGES, singles, 0, GFP_ATOMIC | GFP_BIT_NOWARN);
     if (!op || op->count == 1) return;
     kernel_free_run(s, op->slot, singles / 2, 2);
@@ -49,11 +51,11 @@ static void exhaust(struct kernel_swarm *s)
 void kernel_press(struct kernel_swarm *s)
 {
     const unsigned x = s->head[9];
-    if (!(kernel_on(s->head) & SWARM_PAGES)) return;
+    if (!(s->on & SWARM_PAGES)) return;
     if (s->p->heap.machine != MACHINE_S4 && x & 8) return; /* it takes long there */
     switch (x & 7) {
     case 5: fill(s, x & 0x10 ? GFP_HIGHUSER | GFP_BIT_NOWARN : MAY_FAIL); break;
-    case 6: fragment(s, (x & 0xe0) == 0xe0); break;
+    case 6: fragment(s); break;
     case 7: exhaust(s); break;
     default: break;
     }

@@ -338,8 +338,9 @@ static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
 {
     enum rule rule = x->outcome.result == RESULT_NULL ? RULE_C32 : RULE_C10;
     if (x->options.thorough) return kernel_verify_most(x, rule);
-    bool refused = x->outcome.result == RESULT_NULL; /* which must have changed nothing (C32) */
-    for (unsigned turns = refused ? 4 : x->calls % 2; turns; turns--)
+    bool refused = x->outcome.result == RESULT_NULL;       /* which must have changed nothing (C32) */
+    const unsigned pause = x->kernel->live < 1024 ? 2 : 8; /* among thousands a look costs half a call */
+    for (unsigned turns = refused ? 4 : x->calls % pause == 1; turns; turns--)
         if (!kernel_sweep(x, rule)) return false;
     return true;
 }
@@ -423,6 +424,9 @@ static bool run_op(struct exec *x, uint32_t index)
         if (model_alive(&x->model, slot) != idle) {
             x->step = at->step = i;
             x->calls = begun + i;
+            if (kernel && x->kernel && count > 1)
+                kernel_fetch(x, (slot + (unsigned)op->stride) % PROGRAM_SLOTS,
+                             (slot + 2 * (unsigned)op->stride) % PROGRAM_SLOTS);
             uint64_t va = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
             uint64_t vb = packed ? b : literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
             if (!run_step(x, op, slot, va, vb)) {

@@ -149,6 +149,7 @@ static uint64_t contents(const struct exec *x, const struct kernel_block *b, uin
     bool whole = deed == ZERO ? total <= WHOLE_BYTES : b->whole && !(quick && v.skew % 8 == 0);
     whole = whole || (x->options.thorough && total <= MOST_BYTES);
     if (limit > total) limit = total;
+    if (pages == 1 && deed != ZERO && !whole) return edges(x, &v, 0, total, limit, deed);
     for (uint64_t i = 0; from < limit; i++) {
         uint64_t to = (i + 1) * v.page - v.skew, stop, wrong;
         if (to > total) to = total;
@@ -333,6 +334,23 @@ bool kernel_verify_most(struct exec *x, enum rule rule)
     return true;
 }
 
+void kernel_fetch(const struct exec *x, unsigned soon, unsigned later)
+{
+    const struct machine *m = x->kernel->machine;
+    const struct kernel_block *b = &x->kernel->blocks[soon];
+    __builtin_prefetch(&x->kernel->blocks[later], 1);
+    if (b->life != LIFE_LIVE || b->list != LIST_NONE || !b->frames) return;
+    /* The view and the end that kernel_verify_prefix and edges choose; through the other view it is made dirty later. */
+    const bool odd = b->generation % 2;
+    const unsigned char *frame = machine_oracle(m, b->pfn);
+    if (odd || !b->va) {
+        __builtin_prefetch(frame + (odd ? m->page_bytes - EDGE_BYTES : 0), 1);
+    } else {
+        __builtin_prefetch(b->va, 1);
+        __builtin_prefetch(frame, 1);
+    }
+}
+
 /* A stretch at the beginning of one of the first pages of a block, another one each time; a small block is verified. */
 static bool sweep_block(struct exec *x, unsigned slot, enum rule rule)
 {
@@ -353,6 +371,7 @@ bool kernel_sweep(struct exec *x, enum rule rule)
 {
     struct kernel_model *k = x->kernel;
     if (!k->live) return true;
+    kernel_fetch(x, (k->sweep + 1) % PROGRAM_SLOTS, (k->sweep + 4) % PROGRAM_SLOTS);
     for (unsigned words = 0; words < 2; words++) {
         if (k->sweep >= k->slot_end) k->sweep = 0;
         uint64_t alive = k->alive[k->sweep / 64] >> k->sweep % 64;

@@ -220,6 +220,7 @@ static bool step_alloc_bulk(struct exec *x, const struct op *op, unsigned slot, 
     if (got != 0 && got != count) return exec_fail(x, RULE_B77, NULL, "all objects or none", "%zu of %u", got, count);
     if (c.reported) return true;
     if (!caches_settle(x, &c)) return false;
+    if (!objects_judge_injection(x, &c, &r)) return false;
     if (!got || !count) {
         if (!count || c.injected || r.spare < count || m->zombies || cache->inexact) return true;
         return exec_fail(x, RULE_B77, NULL, "objects: the cache has enough free ones", "none with %u objects free",

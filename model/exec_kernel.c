@@ -285,8 +285,9 @@ bool kernel_begin(struct exec *x, struct kernel_call *c)
     c->must_count = 1;
     c->deferred = ruling.deferred;
     if (c->act == ACT_ALLOC) {
-        c->must_succeed = kernel_must_succeed(x, c->effective, c->order);
-        c->must_fail = kernel_must_fail(x, c->effective, c->order);
+        c->plenty = zones_serve(&k->zones, &k->frames, mask_zone(k->machine, c->effective), c->order, 0, true);
+        c->must_succeed = c->plenty || kernel_must_succeed(x, c->effective, c->order);
+        c->must_fail = !c->plenty && kernel_must_fail(x, c->effective, c->order);
     }
     c->flight_first = k->flight_count;
     c->flight_before = k->frames.owned[FRAME_FLIGHT];

@@ -151,6 +151,7 @@ struct kernel_call {
     unsigned must_count;          /* reports that there must be: 1, unless the family says otherwise (OBJECTS_REMAIN) */
     enum rule must_rule;          /* under which its absence is found */
     bool deferred;                /* B48's `d` */
+    bool plenty;                  /* likewise: a zone above its low mark has a block */
     bool must_succeed, must_fail; /* pages: B28 on the state before, for a request of `order` under `effective` */
     uint32_t flight_first, flight_before;
     struct kernel_call *outer;
@@ -200,6 +201,10 @@ bool kernel_verify_all(struct exec *x, enum rule rule);
 /* The same, but of large live sets a part, which goes around from call to call. */
 bool kernel_verify_most(struct exec *x, enum rule rule);
 bool kernel_sweep(struct exec *x, enum rule rule);
+
+/* A hint to the processor: soon the contents of slot `soon` are verified, and later the block of slot `later` is looked at.
+ * Among thousands of blocks neither is in a cache, nor its page in a translation buffer. */
+void kernel_fetch(const struct exec *x, unsigned soon, unsigned later);
 /* Bytes [from, from + n) of a block, which lie in one page, must hold what its owner wrote there, seen at p (C18: through
  * another view of the frame). */
 bool kernel_shows(struct exec *x, const struct kernel_block *b, uint64_t from, size_t n, const unsigned char *p);

@@ -82,15 +82,25 @@ void caches_shared(struct exec *x)
 
 /* ---- Injected faults and messages ---------------------------------------------------------------------------------------- */
 
-/* failslab strikes classes and caches, and never what must not fail, whatever else the mask says (B113, B114). */
-static bool judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
+#define STRUCK_BY(fault) (1u << (fault))
+
+/* failslab strikes classes and caches, with its filter on only those that are marked, and never what must not fail, whatever
+ * else the mask says (B113, B114). */
+bool objects_judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
 {
-    if (!(c->injected >> FAULT_SLAB & 1)) return true;
+    const bool marked = r->group < GROUP_KMALLOC && x->kernel->caches->caches[r->group].flags & CACHE_FAILSLAB;
+    const bool nofail = c->effective & GFP_BIT_NOFAIL;
+    if (r->group == GROUP_NONE && nofail && c->injected & STRUCK_BY(FAULT_PAGES))
+        return exec_fail(x, RULE_B114, NULL, "no injected failure of a request that must not fail", "one was injected");
+    if (!(c->injected & (STRUCK_BY(FAULT_SLAB) | STRUCK_BY(FAULT_FILTERED)))) return true;
     exec_checked(x, RULE_B113);
     if (r->group == GROUP_NONE)
         return exec_fail(x, RULE_B114, NULL, "large requests are subject to page faults, not to failslab",
                          "failslab was asked");
-    if (!(c->effective & GFP_BIT_NOFAIL)) return true;
+    if ((c->injected & STRUCK_BY(FAULT_FILTERED)) && !marked)
+        return exec_fail(x, RULE_B113, NULL, "no injected failure of an unmarked cache with the filter on",
+                         "one was injected");
+    if (!nofail) return true;
     return exec_fail(x, RULE_B113, NULL, "no injected failure of a request that must not fail", "one was injected");
 }
 
@@ -106,7 +116,7 @@ static bool judge_stray_bits(struct exec *x, const struct kernel_call *c)
 
 static bool judge_refusal(struct exec *x, const struct kernel_call *c)
 {
-    if (c->injected == 1u << FAULT_SLAB) {
+    if (c->injected == STRUCK_BY(FAULT_SLAB) || c->injected == STRUCK_BY(FAULT_FILTERED)) {
         exec_checked(x, RULE_B116);
         if (c->count[EVENT_TAKE] || c->count[EVENT_GIVE])
             return exec_fail(x, RULE_B116, NULL, "an injected failure before anything has changed",
@@ -237,7 +247,7 @@ bool objects_granted(struct exec *x, struct kernel_call *c, const struct object_
                      struct kernel_block block)
 {
     uint32_t pfn;
-    if (!judge_injection(x, c, r) || !judge_stray_bits(x, c)) return false;
+    if (!objects_judge_injection(x, c, r) || !judge_stray_bits(x, c)) return false;
     if (!judge_place(x, r, p, &pfn) || !judge_zone(x, c, r, pfn)) return false;
     bool pages = r->group == GROUP_NONE;
     if (pages && !judge_pages(x, c, r, p, pfn)) return false;
@@ -265,7 +275,7 @@ bool objects_granted(struct exec *x, struct kernel_call *c, const struct object_
 bool objects_refused(struct exec *x, struct kernel_call *c, const struct object_request *r)
 {
     struct cache_model *m = x->kernel->caches;
-    if (!judge_injection(x, c, r) || !judge_refusal(x, c)) return false;
+    if (!objects_judge_injection(x, c, r) || !judge_refusal(x, c)) return false;
     if (!(r->group == GROUP_NONE ? kernel_settle(x, c, FRAME_FREE) : caches_settle(x, c))) return false;
     if (c->blocked || c->injected) return true;
     if (r->group < GROUPS && exact(m, r->group)) {

@@ -33,6 +33,9 @@ bool objects_granted(struct exec *x, struct kernel_call *c, const struct object_
 /* ... NULL was returned: may it be? */
 bool objects_refused(struct exec *x, struct kernel_call *c, const struct object_request *r);
 
+/* Part of both; for calls about many objects, whose refusals are their own affair. */
+bool objects_judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r);
+
 /* The block's bytes are nobody's any more; before the call that frees it. objects_return puts it back, when that call
  * did not free after all. */
 void objects_leave(struct exec *x, unsigned slot);

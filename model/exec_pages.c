@@ -49,21 +49,20 @@ static bool worth_asking(struct exec *x, struct kernel_call *c)
     return !kernel_declines(x, c);
 }
 
-/* What a request must and must not have done on its way, whatever came of it (B32, B50). `plenty`: a zone was above its low
- * mark, and had a block. */
-static bool judge_way(struct exec *x, const struct kernel_call *c, bool plenty)
+/* What a request must and must not have done on its way, whatever came of it (B32, B50). */
+static bool judge_way(struct exec *x, const struct kernel_call *c)
 {
     bool waits = mask_reclaims(c->effective, x->kernel->scope);
     exec_checked(x, RULE_B50);
     if (waits && !c->count[EVENT_MIGHT_SLEEP])
         return exec_fail(x, RULE_B50, NULL, "word that the request may sleep", "none under 0x%x", c->effective);
-    if (plenty && (c->count[EVENT_SLEPT] || c->count[EVENT_DIRECT_RECLAIM] || c->count[EVENT_OOM]))
+    if (c->plenty && (c->count[EVENT_SLEPT] || c->count[EVENT_DIRECT_RECLAIM] || c->count[EVENT_OOM]))
         return exec_fail(x, RULE_B50, NULL, "no waiting: a zone is above its low mark",
                          "slept %u times, reclaimed %u times", c->count[EVENT_SLEPT], c->count[EVENT_DIRECT_RECLAIM]);
     exec_checked(x, RULE_B32);
-    if (plenty && c->count[EVENT_WAKE_KSWAPD])
+    if (c->plenty && c->count[EVENT_WAKE_KSWAPD])
         return exec_fail(x, RULE_B32, NULL, "kswapd left asleep: a zone is above its low mark", "it was woken");
-    if (!plenty && !c->injected && (c->effective & GFP_BIT_KSWAPD) && !c->count[EVENT_WAKE_KSWAPD])
+    if (!c->plenty && !c->injected && (c->effective & GFP_BIT_KSWAPD) && !c->count[EVENT_WAKE_KSWAPD])
         return exec_fail(x, RULE_B32, NULL, "kswapd woken: no zone is above its low mark", "it was not");
     return true;
 }
@@ -116,7 +115,9 @@ static bool judge_refusal(struct exec *x, struct kernel_call *c)
     if (c->order > x->kernel->machine->max_order) return true;
     if (c->injected & 1u << FAULT_PAGES) {
         exec_checked(x, RULE_B116);
-        return true;
+        exec_checked(x, RULE_B114);
+        if (!(c->effective & GFP_BIT_NOFAIL)) return true;
+        return exec_fail(x, RULE_B114, NULL, "no injected failure of a request that must not fail", "one was injected");
     }
     exec_checked(x, RULE_B28);
     if (c->must_succeed || kernel_must_succeed(x, c->effective, c->order))
@@ -213,12 +214,6 @@ static bool gave_nothing(struct exec *x, const struct kernel_call *c, bool grant
 
 /* ---- Allocations ---------------------------------------------------------------------------------------------------- */
 
-static bool above_low(const struct exec *x, const struct kernel_call *c)
-{
-    const struct kernel_model *k = x->kernel;
-    return zones_serve(&k->zones, &k->frames, mask_zone(k->machine, c->effective), c->order, 0, true);
-}
-
 static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t unused)
 {
     (void)unused;
@@ -235,14 +230,13 @@ static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint6
     if (op->kind == OP_GET_ZEROED_PAGE) c.gfp |= GFP_BIT_ZERO;
     if (!kernel_begin(x, &c)) return false;
     if (!worth_asking(x, &c)) return true;
-    bool plenty = above_low(x, &c);
     void *p = pages                           ? (void *)ops->alloc_pages(x->heap, op->gfp, order)
               : op->kind == OP_GET_FREE_PAGES ? ops->get_free_pages(x->heap, op->gfp, order)
                                               : ops->get_zeroed_page(x->heap, op->gfp);
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return gave_nothing(x, &c, p);
     if (!p && !judge_refusal(x, &c)) return false;
-    if (order <= m->max_order && !judge_way(x, &c, plenty)) return false;
+    if (order <= m->max_order && !judge_way(x, &c)) return false;
     if (!p) return true;
     uint32_t pfn = pages ? ops->page_to_pfn(x->heap, p) : machine_direct_pfn(m, p);
     exec_checked(x, pages ? RULE_B12 : RULE_B20);
@@ -264,14 +258,13 @@ static bool step_exact(struct exec *x, const struct op *op, unsigned slot, uint6
     c.order = order_of(m, bytes);
     if (!kernel_begin(x, &c)) return false;
     if (!worth_asking(x, &c)) return true;
-    bool plenty = above_low(x, &c);
     void *p = ops->alloc_pages_exact(x->heap, (size_t)bytes, op->gfp);
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return gave_nothing(x, &c, p);
     /* That bits were stripped is said aloud whatever the mask says about failures. */
     if (op->gfp != gfp) c.count[EVENT_WARN] = 0;
     if (!p && !judge_refusal(x, &c)) return false;
-    if (c.order <= m->max_order && !judge_way(x, &c, plenty)) return false;
+    if (c.order <= m->max_order && !judge_way(x, &c)) return false;
     if (!p) return true;
     uint32_t pfn = machine_direct_pfn(m, p);
     exec_checked(x, RULE_B25);

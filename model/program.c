@@ -49,8 +49,8 @@
 static const char *const context_words[CONTEXT_KINDS] = {"task",    "spinlock", "irqs_off", "bh_off",
                                                          "softirq", "hardirq",  "nmi"};
 static const char *const scope_words[] = {"noio", "nofs", "noreclaim", "pin"};
-static const char *const fault_words[FAULTS] = {"failslab",        "fail_page_alloc", "fail_va",
-                                                "fail_page_table", "fail_descriptor", "fail_map"};
+static const char *const fault_words[FAULTS] = {
+    "failslab", "fail_page_alloc", "fail_va", "fail_page_table", "fail_descriptor", "fail_map", "failslab_filtered"};
 static const char *const droppable_words[] = {"clean", "io", "fs", "victim"};
 static const char *const vmap_words[] = {"forward", "reverse", "same", "second", "put"};
 static const char *const misuse_words[MISUSE_KINDS] = {"double_free", "interior", "never"};

@@ -163,7 +163,7 @@ static void requests_that_may_sleep_are_left_alone_as_in_the_kernel(void **state
 {
     (void)state;
     for (unsigned fault = 0; fault < FAULTS; fault++) {
-        bool kernels = fault == FAULT_SLAB || fault == FAULT_PAGES;
+        bool kernels = fault == FAULT_SLAB || fault == FAULT_FILTERED || fault == FAULT_PAGES;
         inject(fault, (struct machine_injection){.nth = 1});
         assert_int_equal(machine_fails(&m, fault, GFP_KERNEL, 8 * PAGE), !kernels);
         inject(fault, (struct machine_injection){.nth = 1, .waiting_too = true});

@@ -193,6 +193,7 @@ static const struct line_case kernel_cases[] = {
     {"scope_end", NULL, {.kind = OP_SCOPE_END, .count = 1}},
     {"inject failslab 3", NULL, {.kind = OP_INJECT, .count = 1, .a = FAULT_SLAB, .b = 3}},
     {"inject fail_map 65535", NULL, {.kind = OP_INJECT, .count = 1, .a = FAULT_MAP, .b = 65535}},
+    {"inject failslab_filtered 1", NULL, {.kind = OP_INJECT, .count = 1, .a = FAULT_FILTERED, .b = 1}},
     {"run_deferred", NULL, {.kind = OP_RUN_DEFERRED, .count = 1}},
     {"purge", NULL, {.kind = OP_PURGE, .count = 1}},
     {"kswapd", NULL, {.kind = OP_KSWAPD, .count = 1}},

@@ -406,6 +406,22 @@ static void an_injected_failure_changes_nothing(void **state)
     assert_true(quiet());
 }
 
+static void the_filter_leaves_what_is_unmarked_alone(void **state)
+{
+    (void)state;
+    power_on(&alloc_kmalloc, MACHINE_S64);
+    const struct cache_args args = {.name = "marked", .size = 700, .flags = CACHE_FAILSLAB};
+    struct kmem_cache *plain = create_alone(700), *marked = k->cache_create(heap, &args);
+    inject(FAULT_FILTERED, 2);
+    for (int i = 0; i < 3; i++) assert_non_null(get(plain));
+    assert_non_null(k->kmalloc(heap, 700, GFP_KERNEL));
+    assert_non_null(get(marked));
+    assert_null(get(marked));
+    assert_non_null(get(marked));
+    assert_int_equal(machine_attempts(&machine, FAULT_FILTERED), 3);
+    assert_true(quiet());
+}
+
 /* ---- Red zones and poison (B78-B80) ------------------------------------------------------------------------------------------ */
 
 static void what_is_written_outside_is_found(void **state)
@@ -525,6 +541,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_dma_cache_lies_in_its_zone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bulk_is_all_or_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_injected_failure_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_filter_leaves_what_is_unmarked_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_written_outside_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_written_after_a_free_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(slabinfo_is_printed_as_the_kernel_does, set_up, tear_down),

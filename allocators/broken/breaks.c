@@ -25,7 +25,6 @@ static void with_extra(struct alloc_ops *ops)
 {
     ops->state_size = EXTRA_AT + sizeof(struct extra);
     ops->init = init;
-    ops->reset = NULL;
 }
 
 /* ---- A35: the last page of the break is taken only when it is full ----------------------------------------------- */
@@ -118,7 +117,6 @@ static void patch_lower(struct alloc_ops *ops)
     with_extra(ops);
     ops->free = free_and_lower;
     ops->check = NULL;
-    ops->stats = NULL;
 }
 
 const struct canary broken_breaks[] = {

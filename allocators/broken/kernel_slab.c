@@ -124,6 +124,18 @@ static void *only_sleeping(void *heap, struct kmem_cache *c, unsigned gfp)
 
 static void atomic_refused(struct alloc_ops *ops) { kernel_rows(ops)->cache_alloc = only_sleeping; }
 
+/* failslab's filter lets every cache through. */
+static void *unfiltered(void *heap, struct kmem_cache *c, unsigned gfp)
+{
+    struct machine *m = machine_of(heap);
+    bool may = slab_cache_usable(c) && !gfp_bad(gfp) && machine_can_sleep(m) && !(c->flags & CACHE_FAILSLAB);
+    if (may && !(c->constructor && gfp & GFP_BIT_ZERO) && machine_fails(m, FAULT_FILTERED, gfp, c->object_bytes))
+        return NULL;
+    return slab_cache_alloc(heap, c, gfp);
+}
+
+static void failslab_unfiltered(struct alloc_ops *ops) { kernel_rows(ops)->cache_alloc = unfiltered; }
+
 static size_t bulk_one_short(void *heap, struct kmem_cache *c, unsigned gfp, size_t count, void **objects)
 {
     size_t got = slab_cache_alloc_bulk(heap, c, gfp, count, objects);
@@ -340,6 +352,7 @@ const struct canary broken_slab[] = {
     {"link_in_constructed", "B69", "a link is written into free constructed objects", &alloc_slab, link_in_constructed},
     {"cache_zalloc_dirty", "B70", "zalloc forgets the last byte", &alloc_slab, zalloc_dirty},
     {"cache_size_one_less", "B70", "the size of a cache is one less", &alloc_slab, size_one_less},
+    {"failslab_unfiltered", "B113", "failslab's filter lets every cache through", &alloc_slab, failslab_unfiltered},
     {"full_counts_as_partial", "B71", "full slabs are shown as partial", &alloc_slab, full_counts_as_partial},
     {"new_slab_first", "B73", "a new slab is made while there are free objects", &alloc_slab, new_slab_first},
     {"shrink_does_nothing", "B72", "empty slabs stay after a shrink", &alloc_slab, shrink_does_nothing},

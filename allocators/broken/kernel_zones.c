@@ -246,6 +246,17 @@ static struct page *late_alloc(void *heap, unsigned gfp, unsigned order)
     return page;
 }
 
+static struct page *struck_alloc(void *heap, unsigned gfp, unsigned order)
+{
+    const unsigned failing = gfp & ~(unsigned)GFP_BIT_NOFAIL;
+    const bool asked = failing != gfp && may_retry(heap, gfp, order);
+    if (asked && machine_fails(machine_of(heap), FAULT_PAGES, failing, machine_of(heap)->page_bytes << order))
+        return NULL;
+    return buddy_alloc(heap, gfp, order);
+}
+
+static void fault_strikes_nofail(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = struck_alloc; }
+
 static void fault_strikes_late(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = late_alloc; }
 
 static struct page *hurried_alloc(void *heap, unsigned gfp, unsigned order)
@@ -329,6 +340,8 @@ const struct canary broken_zones[] = {
     {"free_in_nmi_unnoticed", "B48", "a free in an NMI is done", &alloc_buddy, free_in_nmi_unnoticed},
     {"free_shuns_spinlocks", "B48", "a free under a spinlock is an error", &alloc_buddy, free_shuns_spinlocks},
     {"sleeps_without_need", "B50", "a request sleeps although memory is plentiful", &alloc_buddy, sleeps_without_need},
+    {"fault_strikes_nofail", "B114", "a request for pages that must not fail is made to", &alloc_buddy,
+     fault_strikes_nofail},
     {"fault_strikes_late", "B116", "an injected failure has taken and given back a frame", &alloc_buddy,
      fault_strikes_late},
     {"dma_kills", "B121", "a request for DMA memory kills", &alloc_buddy, dma_kills},

@@ -235,7 +235,12 @@ int main(int argc, char **argv)
 {
     if (argc < 3) return fail("usage", "assay_cover ALLOC FILE…, or ALLOC --choose PROGRAMS DIR [FILE…]");
     if (open_target(argv[1])) return 2;
-    if (strcmp(argv[2], "--choose") != 0) return replay(argv + 2);
+    if (strcmp(argv[2], "--choose") != 0) {
+        int status = replay(argv + 2);
+        exec_close(plain);
+        exec_close(thorough);
+        return status;
+    }
     if (argc < 5) return fail("--choose", "needs a number and a folder");
     folder = argv[4];
     return choose(strtoull(argv[3], NULL, 10), argv + 5);

@@ -2,8 +2,8 @@
  *
  * An engine that flips bytes at random shifts every operation behind an inserted byte. Here the units are those of the
  * byte forms (docs/PROGRAMS.md): a head, then records, of 16 and 4 bytes in the swarm forms, of 32 and 32 in the literal
- * one. Whatever goes in, a program comes out, of the same form but for MUTATE_RENEW; text becomes the literal form. All choices follow from the
- * seed.
+ * one. Whatever goes in, a program comes out, of the same form but for MUTATE_RENEW; text becomes the literal form. All
+ * choices follow from the seed.
  */
 #ifndef MUTATE_H
 #define MUTATE_H
