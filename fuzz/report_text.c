@@ -145,7 +145,7 @@ void report_text_end(FILE *out, const struct summary *s, bool quiet)
     fprintf(out, "%s program%s, %s operation%s, %u rule%s checked", grouped(s->counters.programs, programs),
             s->counters.programs == 1 ? "" : "s", grouped(s->counters.operations, operations),
             s->counters.operations == 1 ? "" : "s", rules, rules == 1 ? "" : "s");
-    if (s->coverage) fprintf(out, ", %s edges covered", grouped(s->coverage, operations));
+    if (s->coverage) fprintf(out, ", coverage %s", grouped(s->coverage, operations));
     if (s->seconds >= 0) fprintf(out, ", %.1f s", s->seconds);
     putc('\n', out);
     if (!quiet) print_skipped(out, s);
