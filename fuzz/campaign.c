@@ -38,10 +38,12 @@ static struct campaign_orders *orders(struct crew *w, unsigned i) { return &w->c
 static bool begin(struct crew *w, char *error, size_t size)
 {
     const struct campaign *c = w->c;
+    struct generator generator;
+    generator_init(&generator, c->made_for ? c->made_for : c->target, c->seed);
     for (; w->count < c->jobs; w->count++) {
         struct child *child = &w->children[w->count];
         if (child_open(child, c->target, &c->limits, error, size)) return false;
-        child->journal->campaign = (struct campaign_orders){.seed = c->seed,
+        child->journal->campaign = (struct campaign_orders){.generator = generator,
                                                             .first = c->first,
                                                             .programs = c->programs ? c->programs : UINT64_MAX,
                                                             .worker = w->count,

@@ -13,6 +13,7 @@
 
 struct campaign {
     const struct target *target;
+    const struct target *made_for; /* whom the programs are made for; NULL: the target */
     struct child_limits limits;
     uint64_t seed;
     uint64_t first;    /* index of the first program */

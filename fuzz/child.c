@@ -2,6 +2,7 @@
 #include "child.h"
 #include "names.h"
 #include "preload.h"
+#include "sanitizer.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -30,22 +31,46 @@ static double now(clockid_t clock)
     return clock_gettime(clock, &t) ? 0 : (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* The journal's file made so long, and mapped. */
+static void *map_journal(const struct child *c, size_t bytes)
+{
+    if (c->journal_fd < 0 || ftruncate(c->journal_fd, (off_t)bytes)) return MAP_FAILED;
+    return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c->journal_fd, 0);
+}
+
+static int no_journal(char *error, size_t size)
+{
+    snprintf(error, size, "no shared memory for the journal of the process under test: %s", strerror(errno));
+    return -1;
+}
+
 int child_open(struct child *c, const struct target *target, const struct child_limits *limits, char *error,
                size_t size)
 {
-    *c = (struct child){.limits = *limits, .target = *target, .socket = -1};
+    *c = (struct child){.limits = *limits, .target = *target, .socket = -1, .journal_bytes = sizeof *c->journal};
     c->journal_fd = memfd_create("assay-journal", MFD_CLOEXEC);
-    void *p = MAP_FAILED;
-    if (c->journal_fd >= 0 && ftruncate(c->journal_fd, sizeof *c->journal) == 0)
-        p = mmap(NULL, sizeof *c->journal, PROT_READ | PROT_WRITE, MAP_SHARED, c->journal_fd, 0);
+    void *p = map_journal(c, c->journal_bytes);
     if (p == MAP_FAILED) {
-        snprintf(error, size, "no shared memory for the journal of the process under test: %s", strerror(errno));
+        no_journal(error, size);
         if (c->journal_fd >= 0) close(c->journal_fd);
         return -1;
     }
     c->journal = p;
     c->journal->target = *target;
     c->journal->request_max = limits->request_max;
+    return 0;
+}
+
+int child_observe(struct child *c, bool weighing, char *error, size_t size)
+{
+    const size_t bytes = sizeof(struct journal) + sizeof(struct observation_log);
+    void *p = map_journal(c, bytes);
+    if (p == MAP_FAILED) return no_journal(error, size);
+    munmap(c->journal, c->journal_bytes);
+    c->journal = p;
+    c->journal_bytes = bytes;
+    c->journal->observing = true;
+    c->journal->weighing = weighing;
     return 0;
 }
 
@@ -69,7 +94,7 @@ void child_close(struct child *c)
 {
     if (!c->journal) return;
     child_kill(c);
-    munmap(c->journal, sizeof *c->journal);
+    munmap(c->journal, c->journal_bytes);
     close(c->journal_fd);
     *c = (struct child){.socket = -1};
 }
@@ -176,6 +201,7 @@ static bool outgrown(const struct child *c)
     if (c->limits.memory_bytes) return m.resident > c->limits.memory_bytes;
     if (m.resident > MEMORY_MAX) return true;
     if (c->target.contract.backing == BACKING_HOST || j->started != program) return false;
+    if (sanitizer_memcheck()) return false; /* its own notes on every byte touched are in there */
     return m.anonymous > explained;
 }
 
@@ -291,6 +317,13 @@ bool child_wait(struct child *c, double seconds, struct child_result *r)
 
 int child_begin_campaign(struct child *c) { return command(c, WORKER_CAMPAIGN); }
 
+int child_begin_stretch(struct child *c, uint64_t first, unsigned count)
+{
+    c->journal->campaign.first = first;
+    c->journal->campaign.programs = count;
+    return command(c, WORKER_STRETCH);
+}
+
 void child_run(struct child *c, const struct program *p, bool thorough, struct child_result *r)
 {
     struct journal *j = c->journal;
@@ -303,6 +336,7 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
         j->trace.event_count = j->trace.block_count = j->trace.machine.frames = 0;
         j->trace.heap_size = 0;
         j->trace.fault_offset = OFFSET_NONE;
+        if (j->observing) journal_log(j)->programs = journal_log(j)->used = 0;
         if (command(c, WORKER_RUN) == 0) {
             while (!child_wait(c, ALONE_SECONDS, r)) continue;
             return;

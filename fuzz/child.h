@@ -12,6 +12,7 @@
 
 #include "exec.h"
 #include "generator.h"
+#include "observe.h"
 #include "target.h"
 
 #include <sys/types.h>
@@ -24,7 +25,7 @@
 /* A campaign is cut into windows, and each window into one part for each worker, so that all of them can stop at the same
  * place whatever their speed: counts do not depend on time. */
 struct campaign_orders {
-    uint64_t seed;
+    struct generator generator;
     uint64_t first;                          /* index of the campaign's first program */
     uint64_t programs;                       /* how many in all, UINT64_MAX: no bound */
     uint32_t worker, workers;                /* this one, of how many */
@@ -51,9 +52,17 @@ struct journal {
     volatile uint64_t first_bytes; /* anonymous memory of the child when this work began */
     char error[256];               /* why the child could not begin; empty if it could */
     struct campaign_orders campaign;
+    bool observing; /* an observation log lies behind this record */
+    bool weighing;  /* observer.weighs */
     struct program program;
     struct trace trace;
 };
+
+/* What the runs of this child looked like to an observer; NULL if it has none. */
+static inline struct observation_log *journal_log(struct journal *j)
+{
+    return j->observing ? (struct observation_log *)(void *)(j + 1) : NULL;
+}
 
 /* What has been started, programs and calls: a call goes on for as long as this stays the same. */
 static inline uint64_t journal_beat(const struct journal *j) { return j->started << 32 ^ j->position.calls; }
@@ -63,7 +72,7 @@ static inline uint64_t journal_beat(const struct journal *j) { return j->started
 struct child_limits {
     double timeout; /* CPU seconds for one call, and twenty times that of wall time */
     /* Resident bytes. 0, the default: 1 GiB, and where the heap's memory is lent, 16 MiB beside what the harness has
-     * lent and uses itself. */
+     * lent and uses itself, but under memcheck, whose own memory cannot be told from the allocator's. */
     uint64_t memory_bytes;
     uint64_t request_max; /* exec's */
 };
@@ -72,6 +81,7 @@ struct child {
     struct child_limits limits;
     struct target target;
     struct journal *journal;
+    size_t journal_bytes;
     int journal_fd, socket;
     pid_t pid; /* 0: none is running */
     /* of the watch over the running program */
@@ -83,6 +93,10 @@ struct child {
 int child_open(struct child *c, const struct target *target, const struct child_limits *limits, char *error,
                size_t size);
 void child_close(struct child *c);
+
+/* Has every run from now on noted in the journal's log (observe.h): a single program's alone, a stretch's behind what is
+ * there. Before anything is started. 0 or -1 as child_open. */
+int child_observe(struct child *c, bool weighing, char *error, size_t size);
 
 /* Ends the process, if any; the next call starts another. */
 void child_kill(struct child *c);
@@ -103,6 +117,10 @@ void child_replay(struct child *c, const struct program *p, struct child_result 
 
 /* Begins a campaign by the journal's orders; 0 or -1 as child_run's ERROR, with the reason in journal->error. */
 int child_begin_campaign(struct child *c);
+
+/* Begins programs [first, first + count) of the journal's campaign.generator, for whose runs the log has room; it ends with
+ * the first that breaks a rule, whose index is in campaign.index. 0 or -1 likewise. */
+int child_begin_stretch(struct child *c, uint64_t first, unsigned count);
 
 /* Waits for at most `seconds` for something to happen. True if the work has ended, with *result filled. */
 bool child_wait(struct child *c, double seconds, struct child_result *result);

@@ -9,6 +9,7 @@
 
 struct finding {
     const struct target *target;
+    const struct target *other; /* with which it disagrees (DIFFER); else NULL */
     struct verdict verdict;
     struct program program; /* minimised */
     struct trace trace;     /* of the minimised program's run */

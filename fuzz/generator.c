@@ -34,7 +34,7 @@ static uint8_t kernel_groups(const struct target *t)
                      (is_offered(t, OP_POOL_ALLOC) ? SWARM_POOLS : 0) | (cached ? SWARM_KFREE_CACHED : 0));
 }
 
-/* Three programs in four are of the kernel group. Errors are one in eight, and with the profile every second one. */
+/* Seven programs in eight are of the kernel group. Errors are one in eight, and with the profile every second one. */
 static void add_kernel(struct generator *g, const struct target *t, bool detects)
 {
     const unsigned heap_errors = detects ? SWARM_HEAP | SWARM_ILLEGAL : SWARM_HEAP;
@@ -44,7 +44,7 @@ static void add_kernel(struct generator *g, const struct target *t, bool detects
         if (detects) add_family(g, 1, SWARM_HEAP | SWARM_ILLEGAL);
         return;
     }
-    add_family(g, 12 - errors, SWARM_FAMILIES);
+    add_family(g, 14 - errors, SWARM_FAMILIES);
     add_family(g, errors, SWARM_FAMILIES | SWARM_ILLEGAL);
     add_family(g, errors ? (errors + 2) / 4 : detects && t->mode != MODE_LEGAL, heap_errors);
     add_family(g, 16 - g->family_count, SWARM_HEAP);

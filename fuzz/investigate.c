@@ -205,7 +205,7 @@ static bool append(struct program *all, const struct program *p)
 static bool with_history(struct judge *j, const struct campaign *c, uint64_t failing, struct finding *f)
 {
     struct generator g;
-    generator_init(&g, c->target, c->seed);
+    generator_init(&g, c->made_for ? c->made_for : c->target, c->seed);
     for (unsigned depth = 1; depth <= 64; depth *= 2) {
         uint64_t first = failing;
         unsigned had = 0;
@@ -233,7 +233,7 @@ bool campaign_investigate(const struct campaign *c, const struct campaign_result
     struct judge j;
     char error[VERDICT_TEXT_MAX];
     struct generator g;
-    generator_init(&g, c->target, c->seed);
+    generator_init(&g, c->made_for ? c->made_for : c->target, c->seed);
     memset(f, 0, sizeof *f);
     f->target = c->target;
     f->index = r->index;

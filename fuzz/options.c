@@ -31,7 +31,7 @@ enum {
     RUNS = CHECK | FUZZ | REPLAY | DIFF | MINIMIZE | EXPLORE | BENCH, /* verbs that run an allocator */
     SEEKS = CHECK | FUZZ | DIFF | EXPLORE,                            /* verbs that make programs of their own */
     EVERY = (1 << 10) - 1,
-    PLANNED = DIFF | EXPLORE | BENCH, /* parsed, but not part of this version */
+    PLANNED = EXPLORE | BENCH, /* parsed, but not part of this version */
 };
 
 static const struct verb {
@@ -43,8 +43,8 @@ static const struct verb {
     {CHECK, "check", "ALLOC", "make programs until the budget ends: PASS, or the smallest failing program", 1, 1},
     {FUZZ, "fuzz", "ALLOC", "a campaign of a fuzzing engine, guided by the coverage of the allocator", 1, 1},
     {REPLAY, "replay", "ALLOC FILE|DIR...", "run programs from files, or from all files below folders", 2, UINT16_MAX},
-    {DIFF, "diff", "ALLOC ALLOC... [FILE...]", "one program on several allocators: who breaks a rule, what differs", 2,
-     UINT16_MAX},
+    {DIFF, "diff", "ALLOC ALLOC... [FILE|DIR...]",
+     "the same programs on several: what each breaks, and how they differ", 2, UINT16_MAX},
     {MINIMIZE, "minimize", "ALLOC FILE", "the smallest program that still breaks the same rule", 2, 2},
     {SHOW, "show", "FILE", "a program as text, C or a page, with what came of it and the memory drawn", 1, 1},
     {RECORD, "record", "-- COMMAND...", "a real program's allocations, as a program", 1, UINT16_MAX},
@@ -94,15 +94,15 @@ static const struct option_row {
     {"seconds", 0, SECONDS, "S", TO(seconds), SEEKS | BENCH, 0.01, 86400, NULL, "budget of time (10)"},
     {"programs", 0, WIDE, "N", TO(programs), CHECK | DIFF, 1, 1e12, NULL, "budget of programs, instead of --seconds"},
     {"seed", 0, WIDE, "N", TO(seed), SEEKS | BENCH, 0, 0x1p64, NULL, "seed of everything random (1)"},
-    {"jobs", 0, COUNT, "N", TO(jobs), CHECK | FUZZ | EXPLORE, 1, 1024, NULL, "worker processes (one a processor)"},
+    {"jobs", 0, COUNT, "N", TO(jobs), SEEKS, 1, 1024, NULL, "worker processes (one a processor)"},
     {"threads", 0, COUNT, "N", TO(threads), CHECK | BENCH, 1, 1, NULL, "threads in a program; only 1 is possible yet"},
     {"on", 0, TEXT, "ALLOC", TO(on), SHOW, 0, 0, NULL, "run it there first, and show what came of it"},
     {"prefix", 0, TEXT, "P", TO(prefix), RUNS | SHOW, 0, 0, NULL, "a library's malloc is called P followed by malloc"},
     {"profile", 0, TEXT, "NAME", TO(profile), (RUNS & ~BENCH) | SHOW, 0, 0, NULL,
      "what else the allocator promises: words joined by commas"},
-    {"machine", 0, CHOICE, "NAME", TO(machine), CHECK, 0, 0, machines,
+    {"machine", 0, CHOICE, "NAME", TO(machine), CHECK | DIFF, 0, 0, machines,
      "simulated machine of the kernel families: s64, s4, sodd, smap (all)"},
-    {"mode", 0, CHOICE, "MODE", TO(mode), CHECK, 0, 0, modes,
+    {"mode", 0, CHOICE, "MODE", TO(mode), CHECK | DIFF, 0, 0, modes,
      "legal or illegal: without or with contract errors (both)"},
     {"max-size", 0, BYTES, "BYTES", TO(max_size), RUNS, 1, 64 * GIB, NULL,
      "largest request that is filled (1G); suffixes K, M, G"},
@@ -118,7 +118,7 @@ static const struct option_row {
     {"format", 0, CHOICE, "FORMAT", TO(format), RUNS & ~MINIMIZE, 0, 0, formats,
      "report as text, json, junit or sarif"},
     {"as", 0, CHOICE, "FORM", TO(as), SHOW, 0, 0, shapes, "show as text, c or html"},
-    {"all", 0, FLAG, NULL, TO(all), SEEKS, 0, 0, NULL, "go on after a finding"},
+    {"all", 0, FLAG, NULL, TO(all), CHECK | EXPLORE, 0, 0, NULL, "go on after a finding"},
     {"no-minimize", 0, FLAG, NULL, TO(no_minimize), SEEKS, 0, 0, NULL, "leave failing programs as they are"},
     {"names", 0, FLAG, NULL, TO(names), LIST, 0, 0, NULL, "names only, one a line"},
     {"canaries", 0, FLAG, NULL, TO(canaries), LIST, 0, 0, NULL, "the broken allocators, each with the rule it breaks"},

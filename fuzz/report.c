@@ -43,6 +43,14 @@ void report_finding(struct report *r, const struct finding *f)
     fflush(r->out); /* An interrupt loses nothing that was reported; an error is seen again in report_end. */
 }
 
+static int flush(FILE *out)
+{
+    errno = 0;
+    if (fflush(out) == 0 && !ferror(out)) return 0;
+    if (errno == 0) errno = EIO; /* An earlier write failed and its reason is gone. */
+    return -1;
+}
+
 int report_end(struct report *r, const struct summary *s)
 {
     switch (r->format) {
@@ -51,10 +59,18 @@ int report_end(struct report *r, const struct summary *s)
     case FORMAT_JUNIT: report_junit_end(r->out, s); break;
     case FORMAT_SARIF: report_sarif_end(r->out, s); break;
     }
-    errno = 0;
-    if (fflush(r->out) == 0 && !ferror(r->out)) return 0;
-    if (errno == 0) errno = EIO; /* An earlier write failed and its reason is gone. */
-    return -1;
+    return flush(r->out);
+}
+
+int report_end_diff(struct report *r, const struct diff_summary *s)
+{
+    switch (r->format) {
+    case FORMAT_TEXT: report_text_end_diff(r->out, s, r->quiet); break;
+    case FORMAT_JSON: report_json_end_diff(r->out, s); break;
+    case FORMAT_JUNIT: report_junit_end_diff(r->out, s); break;
+    case FORMAT_SARIF: report_sarif_end_diff(r->out, s); break;
+    }
+    return flush(r->out);
 }
 
 /* ---- Promises ---------------------------------------------------------------------------------------------------- */
@@ -198,6 +214,12 @@ static void put_profile(struct line *l, const struct target *t, enum rule rule)
         put_profile_word(l, &words, "realloc-zero=", realloc_zero[t->contract.realloc_zero]);
 }
 
+size_t report_who(const struct finding *f, char *out, size_t size)
+{
+    if (f->other == NULL) return (size_t)snprintf(out, size, "%s", f->target->name);
+    return (size_t)snprintf(out, size, "%s and %s", f->target->name, f->other->name);
+}
+
 size_t report_file(const struct finding *f, char *out, size_t size)
 {
     if (f->path[0] != '\0') return (size_t)snprintf(out, size, "%s", f->path);
@@ -209,13 +231,16 @@ size_t report_replay_command(const struct finding *f, char *out, size_t size)
     struct line l = {.out = out, .size = size};
     char file[sizeof f->path];
     report_file(f, file, sizeof file);
-    put_string(&l, "assay replay ");
+    const char *prefix = f->target->prefix[0] != '\0' || f->other == NULL ? f->target->prefix : f->other->prefix;
+    put_string(&l, f->other != NULL ? "assay diff " : "assay replay ");
     put_quoted(&l, f->target->name);
+    if (f->other != NULL) put_string(&l, " ");
+    if (f->other != NULL) put_quoted(&l, f->other->name);
     put_string(&l, " ");
     put_quoted(&l, file);
-    if (f->target->prefix[0] != '\0') {
+    if (prefix[0] != '\0') {
         put_string(&l, " --prefix ");
-        put_quoted(&l, f->target->prefix);
+        put_quoted(&l, prefix);
     }
     put_profile(&l, f->target, f->verdict.rule);
     return put_end(&l);

@@ -27,7 +27,24 @@ void report_finding(struct report *r, const struct finding *f);
 /* Closes the report. 0, or -1 with errno if and only if something could not be written. */
 int report_end(struct report *r, const struct summary *s);
 
-/* The command that replays a finding: "assay replay ALLOC FILE …", shell-quoted. */
+struct diff;
+
+/* What a comparison came to (`assay diff`). */
+struct diff_summary {
+    const struct diff *diff;
+    enum verdict_kind verdict;
+    uint32_t findings, disagreements; /* of all, and those of DIFFER among them */
+    const bool (*broken)[RULE_COUNT]; /* broken[i][rule]: allocator i broke the rule */
+    double seconds;                   /* as in struct summary */
+    bool interrupted;
+    const char *message; /* for VERDICT_ERROR, or what could not be judged */
+};
+
+/* Closes the report of a comparison, as report_end. */
+int report_end_diff(struct report *r, const struct diff_summary *s);
+
+/* The command that replays a finding: "assay replay ALLOC FILE …", of a disagreement "assay diff ALLOC ALLOC FILE …";
+ * shell-quoted. */
 size_t report_replay_command(const struct finding *f, char *out, size_t size);
 
 /* The heap as a picture of one or more text lines around trace->fault_offset, at most `columns` wide. */

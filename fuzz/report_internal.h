@@ -8,19 +8,32 @@
 void report_text_begin(void);
 void report_text_finding(FILE *out, const struct finding *f, bool quiet);
 void report_text_end(FILE *out, const struct summary *s, bool quiet);
+void report_text_end_diff(FILE *out, const struct diff_summary *s, bool quiet);
 void report_json_finding(FILE *out, const struct finding *f);
 void report_json_end(FILE *out, const struct summary *s);
+void report_json_end_diff(FILE *out, const struct diff_summary *s);
 void report_junit_begin(void);
 void report_junit_finding(const struct finding *f);
 void report_junit_end(FILE *out, const struct summary *s);
+void report_junit_end_diff(FILE *out, const struct diff_summary *s);
 void report_sarif_begin(FILE *out);
 void report_sarif_finding(FILE *out, const struct finding *f, bool first);
 void report_sarif_end(FILE *out, const struct summary *s);
+void report_sarif_end_diff(FILE *out, const struct diff_summary *s);
 
 /* `s` as a JSON string with its quotes, and as XML or HTML text that may stand in an attribute too. Any bytes give a
  * valid document: what is no UTF-8, or not allowed there, becomes U+FFFD; XML loses control characters. */
 void json_string(FILE *out, const char *s);
 void xml_text(FILE *out, const char *s);
+
+/* "a", or for a disagreement "a and b". */
+size_t report_who(const struct finding *f, char *out, size_t size);
+#define REPORT_WHO_MAX (2 * sizeof((struct target){0}.name) + 8)
+
+/* The command that replays the last finding told as text; empty if there was none. */
+const char *report_text_last_replay(void);
+/* 1234567 as "1,234,567", in the caller's buffer. */
+const char *report_grouped(uint64_t n, char buffer[32]);
 
 /* The facts of a verdict's rule, also when it names none (an error of our own). */
 const struct rule_info *report_rule(const struct verdict *verdict);

@@ -62,6 +62,7 @@ void report_json_finding(FILE *out, const struct finding *f)
     report_replay_command(f, replay, sizeof replay);
     fputs("{\"type\":\"finding\"", out);
     text_member(out, "allocator", f->target->name);
+    if (f->other != NULL) text_member(out, "other", f->other->name);
     text_member(out, "rule", info->id);
     text_member(out, "class", rule_class_name(info->class));
     text_member(out, "sentence", info->sentence);

@@ -1,6 +1,7 @@
 /* report_sarif.c: SARIF 2.1.0. The document streams: the rules, which are known before, come first, then the results as
  * they are found, then what the invocation was like. A result points into the program on disk.
  */
+#include "differences.h"
 #include "report_internal.h"
 
 #include <inttypes.h>
@@ -90,14 +91,15 @@ static void print_uri(FILE *out, const char *path)
 
 static void print_message(FILE *out, const struct finding *f, const struct rule_info *info)
 {
-    char *text = NULL, op[512] = "the end of the program", replay[20000];
+    char *text = NULL, op[512] = "the end of the program", replay[20000], who[REPORT_WHO_MAX];
     size_t size;
     FILE *stream = open_memstream(&text, &size);
 
     if (f->verdict.op < f->program.op_count) program_print_op(&f->program.ops[f->verdict.op], op, sizeof op);
+    report_who(f, who, sizeof who);
     report_replay_command(f, replay, sizeof replay);
     if (stream != NULL) {
-        fprintf(stream, "%s: %s. At `%s`: expected %s; seen %s.\nReplay: %s", f->target->name, info->sentence, op,
+        fprintf(stream, "%s: %s. At `%s`: expected %s; seen %s.\nReplay: %s", who, info->sentence, op,
                 f->verdict.expected, f->verdict.seen, replay);
         fclose(stream);
     }
@@ -137,39 +139,85 @@ void report_sarif_finding(FILE *out, const struct finding *f, bool first)
     free(program);
 }
 
-static void print_category(FILE *out, const struct summary *s)
+/* What tells this run from one of other allocators in the same build; then how it ended. */
+static void print_invocation(FILE *out, const char *category, enum verdict_kind verdict, const char *message)
 {
-    char id[sizeof s->target->name + 64];
-    snprintf(id, sizeof id, "assay %s/%s/", s->command != NULL ? s->command : "check", s->target->name);
-    json_string(out, id);
+    static const int exit_codes[] = {[VERDICT_PASS] = 0, [VERDICT_FAIL] = 1, [VERDICT_ERROR] = 2};
+    fputs("\n    ],\n    \"automationDetails\": {\"id\": ", out);
+    json_string(out, category);
+    fprintf(out, "},\n    \"invocations\": [{\"executionSuccessful\": %s, \"exitCode\": %d",
+            verdict == VERDICT_ERROR ? "false" : "true", exit_codes[verdict]);
+    if (message != NULL) {
+        fputs(", \"toolExecutionNotifications\": [{\"level\": \"error\", \"message\": {\"text\": ", out);
+        json_string(out, message);
+        fputs("}}]", out);
+    }
+    fputs("}],\n    \"properties\": {", out);
+}
+
+static void print_not_offered(FILE *out, const struct exec_counters *c)
+{
+    const char *separator = "";
+    fputs("\"notOffered\": [", out);
+    for (unsigned kind = 0; kind < OP_KINDS; kind++) {
+        if (c->skipped[kind] == 0) continue;
+        fprintf(out, "%s\"%s\"", separator, op_name((enum op_kind)kind));
+        separator = ", ";
+    }
+    putc(']', out);
 }
 
 void report_sarif_end(FILE *out, const struct summary *s)
 {
-    static const int exit_codes[] = {[VERDICT_PASS] = 0, [VERDICT_FAIL] = 1, [VERDICT_ERROR] = 2};
-    const char *separator = "";
-
-    /* What tells this run from one of another allocator in the same build. */
-    fputs("\n    ],\n    \"automationDetails\": {\"id\": ", out);
-    print_category(out, s);
-    fprintf(out, "},\n    \"invocations\": [{\"executionSuccessful\": %s, \"exitCode\": %d",
-            s->verdict == VERDICT_ERROR ? "false" : "true", exit_codes[s->verdict]);
-    if (s->message != NULL) {
-        fputs(", \"toolExecutionNotifications\": [{\"level\": \"error\", \"message\": {\"text\": ", out);
-        json_string(out, s->message);
-        fputs("}}]", out);
-    }
-    fputs("}],\n    \"properties\": {\"allocator\": ", out);
+    char category[sizeof s->target->name + 64];
+    snprintf(category, sizeof category, "assay %s/%s/", s->command != NULL ? s->command : "check", s->target->name);
+    print_invocation(out, category, s->verdict, s->message);
+    fputs("\"allocator\": ", out);
     json_string(out, s->target->name);
     fprintf(out, ", \"verdict\": \"%s\", \"programs\": %" PRIu64 ", \"operations\": %" PRIu64 ", \"interrupted\": %s",
             report_verdict_word(s->verdict), s->counters.programs, s->counters.operations,
             s->interrupted ? "true" : "false");
     if (s->seconds >= 0) fprintf(out, ", \"seconds\": %.3f", s->seconds);
-    fputs(", \"notOffered\": [", out);
-    for (unsigned kind = 0; kind < OP_KINDS; kind++) {
-        if (s->counters.skipped[kind] == 0) continue;
-        fprintf(out, "%s\"%s\"", separator, op_name((enum op_kind)kind));
-        separator = ", ";
+    fputs(", ", out);
+    print_not_offered(out, &s->counters);
+    fputs("}\n  }]\n}\n", out);
+}
+
+void report_sarif_end_diff(FILE *out, const struct diff_summary *s)
+{
+    const struct diff *d = s->diff;
+    const char *separator = "";
+    char category[PARTIES_MAX * sizeof d->labels[0] + 64] = "assay diff/";
+
+    for (unsigned i = 0; i < d->count; i++) {
+        strcat(category, i > 0 ? "," : "");
+        strcat(category, d->labels[i]);
     }
-    fputs("]}\n  }]\n}\n", out);
+    strcat(category, "/");
+    print_invocation(out, category, s->verdict, s->message);
+    fputs("\"allocators\": [", out);
+    for (unsigned i = 0; i < d->count; i++) {
+        fputs(i > 0 ? ", {\"name\": " : "{\"name\": ", out);
+        json_string(out, d->targets[i].name);
+        fprintf(out, ", \"programs\": %" PRIu64 ", \"operations\": %" PRIu64 ", ", d->counters[i].programs,
+                d->counters[i].operations);
+        print_not_offered(out, &d->counters[i]);
+        putc('}', out);
+    }
+    fprintf(out,
+            "], \"verdict\": \"%s\", \"programsCompared\": %" PRIu64 ", \"callsCompared\": %" PRIu64
+            ", \"interrupted\": %s",
+            report_verdict_word(s->verdict), d->difference.programs, d->difference.calls,
+            s->interrupted ? "true" : "false");
+    if (s->seconds >= 0) fprintf(out, ", \"seconds\": %.3f", s->seconds);
+    fputs(",\n      \"differences\": {", out);
+    for (enum difference_kind kind = 0; kind < DIFFERENCE_KINDS; kind++) {
+        char *text = difference_found(d, kind) ? difference_text(d, kind) : NULL;
+        if (text == NULL) continue;
+        fprintf(out, "%s\n        \"%s\": ", separator, difference_word(kind));
+        json_string(out, text);
+        separator = ",";
+        free(text);
+    }
+    fputs("\n      }}\n  }]\n}\n", out);
 }

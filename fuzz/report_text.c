@@ -12,6 +12,7 @@
 static char last_replay[20000];
 
 void report_text_begin(void) { last_replay[0] = '\0'; }
+const char *report_text_last_replay(void) { return last_replay; }
 
 /* What the contract says of the rule: what an allocator does by design, by a bit of its contract, is no bug of its. */
 static void print_contract(FILE *out, const struct alloc_contract *c, const struct rule_info *info, enum rule rule)
@@ -83,14 +84,17 @@ static void print_notes(FILE *out, const struct finding *f)
 void report_text_finding(FILE *out, const struct finding *f, bool quiet)
 {
     const struct rule_info *info = report_rule(&f->verdict);
+    char who[REPORT_WHO_MAX];
 
+    report_who(f, who, sizeof who);
     report_replay_command(f, last_replay, sizeof last_replay);
-    fprintf(out, "%s %s: %s (%s) %s [%s]\n", report_verdict_word(f->verdict.kind), f->target->name, info->id,
+    fprintf(out, "%s %s: %s (%s) %s [%s]\n", report_verdict_word(f->verdict.kind), who, info->id,
             rule_class_name(info->class), info->sentence, info->source);
     if (!quiet) {
         print_place(out, f);
         print_contract(out, &f->target->contract, info, f->verdict.rule);
-        fputs("\n  program\n", out);
+        if (f->other == NULL) fputs("\n  program\n", out);
+        else fprintf(out, "\n  program, as run on %s\n", f->target->name);
         report_annotated(out, &f->program, &f->trace, &f->verdict);
         if (f->trace.heap_size > 0 && f->trace.block_count > 0) {
             fputs("\n  heap\n", out);
@@ -108,8 +112,7 @@ void report_text_finding(FILE *out, const struct finding *f, bool quiet)
 
 /* ---- The summary ------------------------------------------------------------------------------------------------ */
 
-/* 1234567 as "1,234,567", in one of the caller's buffers. */
-static const char *grouped(uint64_t n, char buffer[32])
+const char *report_grouped(uint64_t n, char buffer[32])
 {
     char *c = buffer + 31;
     *c = '\0';
@@ -126,7 +129,8 @@ static void print_skipped(FILE *out, const struct summary *s)
     char number[32];
     for (unsigned kind = 0; kind < OP_KINDS; kind++) {
         if (s->counters.skipped[kind] == 0) continue;
-        fprintf(out, "%s%s (%s)", separator, op_name((enum op_kind)kind), grouped(s->counters.skipped[kind], number));
+        fprintf(out, "%s%s (%s)", separator, op_name((enum op_kind)kind),
+                report_grouped(s->counters.skipped[kind], number));
         separator = ", ";
     }
     if (separator[0] == ',') fprintf(out, ": not offered by %s\n", s->target->name);
@@ -142,10 +146,10 @@ void report_text_end(FILE *out, const struct summary *s, bool quiet)
     fprintf(out, "%s %s: ", report_verdict_word(s->verdict), s->target->name);
     if (s->verdict == VERDICT_ERROR) fprintf(out, "%s; ", s->message != NULL ? s->message : "nothing was judged");
     if (s->findings > 0) fprintf(out, "%u finding%s; ", (unsigned)s->findings, s->findings == 1 ? "" : "s");
-    fprintf(out, "%s program%s, %s operation%s, %u rule%s checked", grouped(s->counters.programs, programs),
-            s->counters.programs == 1 ? "" : "s", grouped(s->counters.operations, operations),
+    fprintf(out, "%s program%s, %s operation%s, %u rule%s checked", report_grouped(s->counters.programs, programs),
+            s->counters.programs == 1 ? "" : "s", report_grouped(s->counters.operations, operations),
             s->counters.operations == 1 ? "" : "s", rules, rules == 1 ? "" : "s");
-    if (s->coverage) fprintf(out, ", coverage %s", grouped(s->coverage, operations));
+    if (s->coverage) fprintf(out, ", coverage %s", report_grouped(s->coverage, operations));
     if (s->seconds >= 0) fprintf(out, ", %.1f s", s->seconds);
     putc('\n', out);
     if (!quiet) print_skipped(out, s);

@@ -1,6 +1,6 @@
 /* store.c: store.h is the manual. */
 #include "store.h"
-#include "report.h"
+#include "report_internal.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -98,9 +98,9 @@ void store_word(char *out, size_t size, const char *name)
 
 int store_finding(const char *directory, struct finding *f, char *error, size_t size)
 {
-    char word[128], command[8192];
+    char word[128], command[8192], who[REPORT_WHO_MAX];
     const struct rule_info *rule = rule_info(f->verdict.rule);
-    size_t length = program_print(&f->program, NULL, 0), room = length + sizeof command + 1024;
+    size_t length = program_print(&f->program, NULL, 0), room = length + sizeof command + sizeof who + 1024;
     char *text = malloc(room);
     if (!text) {
         snprintf(error, size, "no memory for a finding of %zu bytes", length);
@@ -109,10 +109,11 @@ int store_finding(const char *directory, struct finding *f, char *error, size_t 
     program_print(&f->program, text, room);
     store_word(word, sizeof word, f->target->name);
     snprintf(f->path, sizeof f->path, "%s/%s-%s-%08x.ops", directory, word, rule->id, digest(text, length));
+    report_who(f, who, sizeof who);
     report_replay_command(f, command, sizeof command);
-    length += (size_t)snprintf(text + length, room - length,
-                               "# %s breaks %s: %s [%s]\n# expected: %s\n# seen: %s\n# %s\n", f->target->name, rule->id,
-                               rule->sentence, rule->source, f->verdict.expected, f->verdict.seen, command);
+    length += (size_t)snprintf(text + length, room - length, "# %s %s %s: %s [%s]\n# expected: %s\n# seen: %s\n# %s\n",
+                               who, f->other ? "break" : "breaks", rule->id, rule->sentence, rule->source,
+                               f->verdict.expected, f->verdict.seen, command);
     int failed = store_text(f->path, text, length < room ? length : room - 1, error, size);
     if (failed) f->path[0] = '\0';
     free(text);

@@ -17,8 +17,10 @@
 #include "sanitizer.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- The built-in allocators ------------------------------------------------------------------------------------- */
@@ -137,14 +139,42 @@ static int unknown_builtin(const char *spec, char *error, size_t size)
 /* ---- Resolving --------------------------------------------------------------------------------------------------- */
 
 /* Ends in ".so", or in ".so." and a version. */
-static bool names_library(const char *spec)
+static bool ends_in_so(const char *spec)
 {
-    if (strchr(spec, '/')) return true;
     const char *end = strstr(spec, ".so");
     for (const char *next = end; next; next = strstr(next + 1, ".so")) end = next;
     if (!end) return false;
     end += strlen(".so");
     return *end == '\0' || (end[0] == '.' && end[1] && strspn(end, ".0123456789") == strlen(end));
+}
+
+static bool names_library(const char *spec) { return strchr(spec, '/') || ends_in_so(spec); }
+
+/* Begins like a library: in the format of executables and shared objects. */
+static bool is_object_file(const char *path)
+{
+    char magic[4] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n = fd < 0 ? 0 : read(fd, magic, sizeof magic);
+    if (fd >= 0) close(fd);
+    return n == sizeof magic && memcmp(magic, "\177ELF", sizeof magic) == 0;
+}
+
+static bool names_program(const char *spec)
+{
+    const char *dot = strrchr(spec, '.');
+    return dot && (strcmp(dot, ".ops") == 0 || strcmp(dot, ".bin") == 0);
+}
+
+bool target_is_allocator(const char *spec)
+{
+    struct stat st;
+    const bool there = stat(spec, &st) == 0;
+    if (find_builtin(spec)) return true;
+    if (there && S_ISDIR(st.st_mode)) return false;
+    if (ends_in_so(spec)) return true;
+    if (there) return is_object_file(spec);
+    return strncmp(spec, "broken/", 7) == 0 || !(strchr(spec, '/') || names_program(spec) || strcmp(spec, "-") == 0);
 }
 
 /* Symbolic links stay: they are how a path that LD_PRELOAD cannot say is given a name that it can. */

@@ -43,6 +43,11 @@ struct target {
 int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error,
                    size_t size);
 
+/* Does `spec` stand for an allocator where files are allowed too? A built-in's name does, and so does what is spelt like a
+ * library or is one by its first bytes; a folder, any other file, and what is spelt like a path or a program's file do not.
+ * A name that is nothing of these is taken for an allocator's, so that target_resolve says what is like it. */
+bool target_is_allocator(const char *spec);
+
 /* An allocator that is part of this program, to be called `name`: the module that other verbs find it in, for their
  * commands are told. It is open at once. 0, or -1 with `error` if the name is too long or a word of the profile unknown. */
 int target_adopt(struct target *t, const struct alloc_ops *ops, const char *name, const char *profile, char *error,

@@ -1,12 +1,11 @@
 /* verb_replay.c: assay replay ALLOC FILE|DIR…: corpus files and findings, run again. */
+#include "files.h"
 #include "store.h"
 #include "verbs.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct replay {
     const struct options *o;
@@ -17,8 +16,9 @@ struct replay {
     int status;
 };
 
-static void replay_file(struct replay *r, const char *path)
+static void replay_file(void *context, const char *path)
 {
+    struct replay *r = context;
     struct finding *f = r->finding;
     char error[4400];
     memset(f, 0, sizeof *f);
@@ -43,45 +43,11 @@ static void replay_file(struct replay *r, const char *path)
     report_finding(&r->report, f);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
-
-static bool is_program_name(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot && (strcmp(dot, ".ops") == 0 || strcmp(dot, ".bin") == 0);
-}
-
-/* Folders are searched in the order of names: every .ops and .bin file below them. */
-static void replay_path(struct replay *r, const char *path, unsigned depth)
-{
-    struct stat st;
-    struct dirent **entries;
-    if (interrupted || depth > 16) return;
-    if (stat(path, &st) || !S_ISDIR(st.st_mode)) {
-        replay_file(r, path);
-        return;
-    }
-    int count = scandir(path, &entries, NULL, by_name);
-    if (count < 0) {
-        r->status = complain("cannot read the folder %s", path);
-        return;
-    }
-    for (int i = 0; i < count; i++) {
-        char below[4096];
-        const char *name = entries[i]->d_name;
-        snprintf(below, sizeof below, "%s/%s", path, name);
-        bool folder = stat(below, &st) == 0 && S_ISDIR(st.st_mode);
-        if (name[0] != '.' && (folder || is_program_name(name))) replay_path(r, below, depth + 1);
-        free(entries[i]);
-    }
-    free(entries);
-}
-
 int verb_replay(const struct options *o)
 {
     static struct target t;
     static struct replay r;
-    char error[1024];
+    char error[4400];
     if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
     if (o->guard && target_guard(&t, error, sizeof error)) return complain("%s", error);
     const struct child_limits limits = limits_of(o);
@@ -93,7 +59,9 @@ int verb_replay(const struct options *o)
     if (child_open(&r.child, &t, &limits, error, sizeof error)) return complain("%s", error);
     watch_interrupts();
     report_begin(&r.report);
-    for (unsigned i = 1; i < o->operand_count; i++) replay_path(&r, o->operands[i], 0);
+    for (unsigned i = 1; i < o->operand_count; i++)
+        if (files_below(o->operands[i], replay_file, &r, &interrupted, error, sizeof error))
+            r.status = complain("%s", error);
     r.summary.counters = r.child.journal->counters;
     r.summary.interrupted = interrupted;
     r.summary.verdict = r.summary.findings ? VERDICT_FAIL : VERDICT_PASS;

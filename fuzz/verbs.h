@@ -13,6 +13,7 @@ int verb_list(const struct options *o);
 int verb_check(const struct options *o);
 int verb_fuzz(const struct options *o);
 int verb_replay(const struct options *o);
+int verb_diff(const struct options *o);
 int verb_minimize(const struct options *o);
 int verb_show(const struct options *o);
 int verb_record(const struct options *o);

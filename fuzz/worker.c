@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,8 @@ static struct {
     struct journal *journal;
     struct exec *plain, *thorough; /* for single programs: one serves all, its memory has been paged in */
     struct exec *running;
+    struct exec *observed; /* for stretches */
+    struct observer observer;
 } self;
 
 /* ---- Faults ---------------------------------------------------------------------------------------------------------- */
@@ -122,7 +125,8 @@ static struct exec *executor(bool thorough, bool record)
                              .thorough = thorough,
                              .trace = record ? &j->trace : NULL,
                              .counters = &j->counters,
-                             .position = &j->position};
+                             .position = &j->position,
+                             .observer = j->observing ? &self.observer : NULL};
     return exec_open(&o);
 }
 
@@ -131,6 +135,15 @@ static void cannot(const char *what)
     struct verdict *v = &self.journal->verdict;
     v->kind = VERDICT_ERROR;
     strncpy(v->seen, what, sizeof v->seen - 1);
+}
+
+/* The journal's program; to the log too, if there is one. */
+static void run_noted(struct exec *x)
+{
+    struct journal *j = self.journal;
+    if (j->observing) observe_begin(&self.observer);
+    exec_run(x, &j->program, &j->verdict);
+    if (j->observing) observe_end(&self.observer, j->verdict.kind);
 }
 
 static void run_one(void)
@@ -145,7 +158,30 @@ static void run_one(void)
     self.running = *x;
     j->first_bytes = memory_of(getpid()).anonymous;
     j->started++;
-    exec_run(*x, &j->program, &j->verdict);
+    run_noted(*x);
+    self.running = NULL;
+}
+
+/* Programs one after the other, each noted; ends with the first that fails. */
+static void run_stretch(void)
+{
+    struct journal *j = self.journal;
+    struct campaign_orders *o = &j->campaign;
+    if (!self.observed) self.observed = executor(false, false);
+    if (!self.observed || !j->observing) {
+        cannot("no memory for the executor");
+        return;
+    }
+    self.running = self.observed;
+    j->first_bytes = memory_of(getpid()).anonymous;
+    for (uint64_t i = o->first; i < o->first + o->programs; i++) {
+        o->index = i;
+        j->started++;
+        generator_program(&o->generator, i, &j->program);
+        run_noted(self.observed);
+        if (j->verdict.kind == VERDICT_FAIL) break;
+        j->verdict.kind = VERDICT_PASS; /* as in a campaign */
+    }
     self.running = NULL;
 }
 
@@ -171,17 +207,15 @@ static void run_campaign(void)
 {
     struct journal *j = self.journal;
     struct campaign_orders *o = &j->campaign;
-    struct generator g;
     struct exec *x = executor(false, false);
     if (!x) {
         cannot("no memory for the executor");
         return;
     }
     self.running = x;
-    generator_init(&g, &j->target, o->seed);
     j->first_bytes = memory_of(getpid()).anonymous;
     for (uint64_t window = 0; window <= o->last_window; window++) {
-        if (!run_window(x, &g, window)) break;
+        if (!run_window(x, &o->generator, window)) break;
         o->kept[window % WINDOWS_KEPT] = j->counters;
         o->done = window + 1;
         const struct timespec pause = {.tv_nsec = 200000};
@@ -199,6 +233,8 @@ int worker_main(struct journal *j, int socket)
     struct rlimit no_core = {0, 0};
     char word;
     self.journal = j;
+    self.observer.log = journal_log(j);
+    self.observer.weighs = j->weighing;
     setrlimit(RLIMIT_CORE, &no_core);
     if (target_open(&j->target, j->error, sizeof j->error)) return 0;
     silence();
@@ -206,6 +242,7 @@ int worker_main(struct journal *j, int socket)
     watch_loops();
     while (recv(socket, &word, 1, 0) == 1) {
         if (word == WORKER_CAMPAIGN) run_campaign();
+        else if (word == WORKER_STRETCH) run_stretch();
         else run_one();
         j->state = JOURNAL_DONE;
         if (send(socket, &word, 1, MSG_NOSIGNAL) != 1) break;
@@ -220,6 +257,8 @@ int child_worker_main(int argc, char **argv)
     pid_t parent = getppid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) return 0;
-    void *p = mmap(NULL, sizeof(struct journal), PROT_READ | PROT_WRITE, MAP_SHARED, journal_fd, 0);
+    struct stat st;
+    if (fstat(journal_fd, &st)) return 2;
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, journal_fd, 0);
     return p == MAP_FAILED ? 2 : worker_main(p, socket);
 }

@@ -125,6 +125,15 @@ static void touch(struct cache_model *m, uint32_t pfn)
     s->phase = PHASE_NONE;
 }
 
+/* The group has one slab more, or one fewer. */
+static void count_slab(struct cache_group *g, const struct slab *s, int sign)
+{
+    count_state(g, s, sign);
+    g->slabs += (uint32_t)sign;
+    g->objects += (uint32_t)sign * s->capacity;
+    g->used += (uint32_t)sign * s->used;
+}
+
 void cache_model_take(struct cache_model *m, unsigned g, uint32_t pfn, uint32_t frames, size_t page_bytes)
 {
     struct cache_group *group = &m->groups[cache_model_group(m, g)];
@@ -137,9 +146,16 @@ void cache_model_take(struct cache_model *m, unsigned g, uint32_t pfn, uint32_t 
     s->group = (uint8_t)g;
     s->used = 0;
     s->capacity = capacity_of(frames, group->stride, page_bytes);
-    group->slabs++;
-    group->objects += s->capacity;
-    count_state(group, s, 1);
+    count_slab(group, s, 1);
+}
+
+void cache_model_adopt(struct cache_model *m, struct slab *slab, unsigned g, size_t page_bytes)
+{
+    struct cache_group *group = &m->groups[cache_model_group(m, g)];
+    count_slab(&m->groups[cache_model_group(m, slab->group)], slab, -1);
+    slab->group = (uint8_t)g;
+    slab->capacity = capacity_of(slab->frames, group->stride, page_bytes);
+    count_slab(group, slab, 1);
 }
 
 bool cache_model_give(struct cache_model *m, uint32_t pfn, uint32_t frames)
@@ -148,12 +164,8 @@ bool cache_model_give(struct cache_model *m, uint32_t pfn, uint32_t frames)
     for (uint32_t i = pfn; i < pfn + frames; i++) {
         struct slab *s = &m->slabs[i];
         if (s->frames) {
-            struct cache_group *group = &m->groups[cache_model_group(m, s->group)];
             unused = unused && !s->used;
-            count_state(group, s, -1);
-            group->slabs--;
-            group->objects -= s->capacity;
-            group->used -= s->used;
+            count_slab(&m->groups[cache_model_group(m, s->group)], s, -1);
         }
         *s = (struct slab){.phase = s->phase ? PHASE_NONE : 0};
     }

@@ -21,7 +21,7 @@
 enum kmalloc_type { KMALLOC_NORMAL, KMALLOC_DMA, KMALLOC_RECLAIM, KMALLOC_TYPES };
 
 #define GROUP_KMALLOC PROGRAM_CACHES
-#define GROUP_OTHERS (GROUP_KMALLOC + KMALLOC_CLASSES * KMALLOC_TYPES) /* came with another request, frame by frame */
+#define GROUP_OTHERS (GROUP_KMALLOC + KMALLOC_CLASSES * KMALLOC_TYPES) /* came with a call for something else */
 #define GROUPS (GROUP_OTHERS + 1)
 #define GROUP_NONE GROUPS
 
@@ -92,6 +92,8 @@ void cache_model_stride(struct cache_model *m, unsigned g, uint32_t stride, size
  * if and only if one of them had objects in use. */
 void cache_model_take(struct cache_model *m, unsigned g, uint32_t pfn, uint32_t frames, size_t page_bytes);
 bool cache_model_give(struct cache_model *m, uint32_t pfn, uint32_t frames);
+/* It shows whose a slab is that came with a call for something else; no object of it has been seen until now. */
+void cache_model_adopt(struct cache_model *m, struct slab *slab, unsigned g, size_t page_bytes);
 /* The slab that the frame is part of, and its first frame; NULL if it is part of none. */
 struct slab *cache_model_slab(struct cache_model *m, uint32_t pfn, uint32_t *head);
 /* An object of the slab is taken (+1) or given back (-1). */

@@ -1,8 +1,8 @@
 /* decode_blocks.c: pages, kmalloc and vmalloc in the swarm form; decode_kernel.h is the manual. */
 #include "decode_kernel.h"
 
-#define ORDER_ZEROED 5u      /* larger blocks are rarely asked for zeroed */
-#define RUN_BYTES (1u << 18) /* that a run of kmalloc or vmalloc asks for, about */
+#define ORDER_ZEROED 2u      /* larger blocks are rarely asked for zeroed, and those above twice that hardly ever */
+#define RUN_BYTES (1u << 18) /* that a run of kmalloc or vmalloc asks for, or one of zeroed pages, about */
 
 /* ---- Pages ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -135,7 +135,8 @@ void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, c
     }
     gfp = kernel_gfp(s, GFP_FOR_PAGES, b[3], order <= COSTLY_ORDER);
     if (!(gfp & (GFP_BIT_DMA | GFP_BIT_DMA32))) gfp |= more;
-    if (order > ORDER_ZEROED && b[1] & 7) gfp &= ~(uint32_t)GFP_BIT_ZERO; /* it takes long */
+    if (order > ORDER_ZEROED && b[1] & (order > 2 * ORDER_ZEROED ? 63 : 7)) gfp &= ~(uint32_t)GFP_BIT_ZERO;
+    if (gfp & GFP_BIT_ZERO && count > 1 + (RUN_BYTES >> order) / KERNEL_PAGE) count = 1 + (RUN_BYTES >> order) / KERNEL_PAGE;
     kernel_block(s, kind, room_for(s, count, order), order, gfp);
 }
 
@@ -143,6 +144,7 @@ void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, c
 
 static bool holds_kmalloc(const struct held *h) { return h->holds == HOLDS_KMALLOC; }
 static bool holds_area(const struct held *h) { return h->holds == HOLDS_AREA; }
+static bool holds_user_area(const struct held *h) { return h->holds == HOLDS_AREA && h->user; }
 static bool holds_lone_area(const struct held *h) { return h->holds == HOLDS_AREA && kernel_is_plain(h); }
 static bool holds_alias(const struct held *h) { return h->holds == HOLDS_ALIAS; }
 static bool holds_either(const struct held *h) { return h->holds == HOLDS_EITHER; }
@@ -222,6 +224,10 @@ static bool area_op(struct kernel_swarm *s, enum op_kind kind, const unsigned ch
                                 kind == OP_KVREALLOC ? holds_either
                                 : kind == OP_VUNMAP  ? holds_alias
                                                      : holds_area);
+    if (kind == OP_REMAP && b[3] & 0xc0) { /* others are refused */
+        const uint16_t user = kernel_find(s, b[1], holds_user_area);
+        if (user != NO_SLOT) slot = user;
+    }
     if (slot == NO_SLOT) return false;
     if (kind == OP_VUNMAP) return kernel_free(s, slot, 0), true;
     struct op *op = kernel_append(s, kind, slot);
@@ -230,7 +236,7 @@ static bool area_op(struct kernel_swarm *s, enum op_kind kind, const unsigned ch
         op->b = 1 + b[3] % 4;
         return true;
     }
-    struct size n = kind == OP_KVREALLOC && b[2] & 1 ? kernel_size(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
+    struct size n = kind == OP_KVREALLOC ? kernel_either(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
     size_set_a(op, n);
     if (b[3] % (kind == OP_VREALLOC ? 16 : 4) == 3) size_set_a(op, size_literal(0)); /* to nothing (B103, B108) */
     op->gfp = kernel_gfp(s, kind == OP_VREALLOC ? GFP_FOR_AREA : GFP_FOR_EITHER, b[3], kernel_small(n));
@@ -249,12 +255,13 @@ void kernel_vmalloc_op(struct kernel_swarm *s, enum op_kind kind, unsigned count
         if (area_op(s, kind, b)) return;
         kind = either ? OP_KVMALLOC : OP_VMALLOC;
     }
-    struct size n = either && b[2] & 1 ? kernel_size(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
+    struct size n = either ? kernel_either(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
     uint32_t bytes = kernel_guess(s, n);
     struct op *op = kernel_allocate(s, kind, either ? HOLDS_EITHER : HOLDS_AREA,
                                     kernel_small(n) && count * (uint64_t)bytes <= RUN_BYTES ? count : 1, bytes);
     if (!op) return;
     size_set_a(op, n);
+    for (unsigned i = 0; i < op->count; i++) s->held[op->slot + i].user = kind == OP_VMALLOC_USER;
     if (kind == OP_KVCALLOC) set_factors(op, b[1] ^ b[3], b[2]);
     if (kind == OP_VMALLOC_GFP) op->b = b[2] & 0x30 ? 0 : UINT64_C(1) << (b[1] % (b[2] & 0x80 ? 24 : 16));
     if (either) op->gfp = kernel_gfp(s, GFP_FOR_EITHER, b[3], kernel_small(n) && kind == OP_KVMALLOC);

@@ -107,18 +107,33 @@ struct size kernel_size(const struct kernel_swarm *s, unsigned x, unsigned y)
     }
 }
 
+/* Of an area each page may be a call of the host: what could be granted is cut to a mebibyte, the limits apart. */
+static struct size of_area(const struct kernel_swarm *s, struct size n)
+{
+    const uint64_t most = UINT64_C(1) << 20;
+    if (n.kind == SIZE_LITERAL && n.v > most && n.v <= 2 * s->memory) n.v = most + n.v % KERNEL_PAGE;
+    return n;
+}
+
 struct size kernel_area(const struct kernel_swarm *s, unsigned x, unsigned y)
 {
     /* Pages that an area cannot quite, or can just, have. */
     static const uint16_t limits[MACHINE_CONFIGS] = {
         [MACHINE_S64] = 16384, [MACHINE_S4] = 64, [MACHINE_SODD] = 2048, [MACHINE_SMAP] = 28672};
-    const bool tiny = s->p->heap.machine == MACHINE_S4;
+    const bool tiny = s->p->heap.machine == MACHINE_S4, limited = tiny || (y < 2 && !s->p->heap.scatter);
     uint64_t off = (uint64_t)(y % 3) - 1, pages = 1 + x % 4;
-    if (x == 0xff) return size_extreme(y, y * 37 + s->head[10]);
-    if (x == 0xfe) return size_literal(0);
+    if ((x | 8) == 0xff) return of_area(s, size_extreme(y, y * 37 + s->head[10]));
+    if ((x | 8) == 0xfe) return size_literal(0);
     if (x >= 0xf8) pages = tiny ? 1 + y % 96 : 1 + y % (x == 0xfd ? 256 : 32);
-    if (x >= 0xfc && (tiny || y < 8)) pages = limits[s->p->heap.machine] + y % 8 - 4;
+    if (x >= 0xfc && limited) pages = limits[s->p->heap.machine] + (tiny ? y % 8 : 4 * y) - 4;
     return size_literal(pages * 4096 + (y & 0x40 ? off : 0));
+}
+
+/* Of kvmalloc: one as of kmalloc, or an area. */
+struct size kernel_either(const struct kernel_swarm *s, unsigned x, unsigned y)
+{
+    const struct size n = y & 1 ? of_area(s, kernel_size(s, x, y)) : kernel_area(s, x, y);
+    return n.kind == SIZE_USABLE || n.kind == SIZE_SEEN ? kernel_area(s, x, y) : n; /* they may be large */
 }
 
 #define GUESSED_SIZE 64u /* of sizes that depend on what is seen */

@@ -42,6 +42,7 @@ struct held {
     uint8_t kmaps;   /* those of the pins that are kmaps, all of the same frame */
     uint8_t frame;   /* which */
     bool high;       /* the request asked for highmem */
+    bool user;       /* HOLDS_AREA: of vmalloc_user */
     uint16_t source; /* HOLDS_ALIAS: whose frames */
     uint16_t pages;  /* HOLDS_AREA: its length when it was made */
     uint16_t next;   /* free slots of its kind */
@@ -155,6 +156,7 @@ uint32_t kernel_gfp(const struct kernel_swarm *s, enum gfp_use use, unsigned x, 
 unsigned kernel_order(const struct kernel_swarm *s, unsigned x);
 struct size kernel_size(const struct kernel_swarm *s, unsigned x, unsigned y); /* of kmalloc */
 struct size kernel_area(const struct kernel_swarm *s, unsigned x, unsigned y); /* of vmalloc */
+struct size kernel_either(const struct kernel_swarm *s, unsigned x, unsigned y); /* of kvmalloc */
 /* About how many bytes a request takes; 0 if it cannot be granted. */
 uint32_t kernel_guess(const struct kernel_swarm *s, struct size n);
 static inline bool kernel_small(struct size n) { return n.kind == SIZE_LITERAL && n.v <= 32768; }

@@ -4,6 +4,7 @@
 #include "exec_groups.h"
 #include "exec_internal.h"
 #include "exec_kernel.h"
+#include "observe.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -388,6 +389,13 @@ static unsigned idle_state(unsigned kind)
     }
 }
 
+/* A call was made and judged: the observer is told of those of the first round, the course of what it compares. */
+static __attribute__((noinline)) bool note_call(struct exec *x, const struct op *op, unsigned slot)
+{
+    if (x->options.observer && !x->round) observe_call(x->options.observer, x, op, slot);
+    return !x->rounds_compared || course_remembers(x);
+}
+
 /* One step of an operation; false if a rule was broken. */
 static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
@@ -403,7 +411,7 @@ static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_
     if (x->options.features) show(x, op);
     if (!after_call(x, op)) return false;
     x->options.counters->operations++;
-    return !x->rounds_compared || course_remembers(x);
+    return !x->noted || note_call(x, op, slot);
 }
 
 static bool run_op(struct exec *x, uint32_t index)
@@ -448,6 +456,7 @@ bool exec_round(struct exec *x)
     if (x->options.trace) forget_picture(x->options.trace);
     x->calls = 0;
     x->rounds_compared = course_compares(x);
+    x->noted = x->rounds_compared || (x->options.observer && !x->round);
     x->steps_left = PROGRAM_STEPS_MAX;
     x->options.position->round = x->round;
     for (uint32_t i = 0; i < p->op_count; i++) {
@@ -464,6 +473,7 @@ bool exec_round(struct exec *x)
     x->op_index = p->op_count;
     x->step = 0;
     take_picture(x);
+    if (x->options.observer && !x->round) observe_round(x->options.observer, x);
     return true;
 }
 

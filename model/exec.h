@@ -91,6 +91,8 @@ struct exec_position {
     volatile uint64_t own_bytes; /* of memory lent to this heap, to earlier ones and kept, and of the shadow of it */
 };
 
+struct observer;
+
 struct exec_options {
     const struct alloc_ops *ops;
     struct alloc_contract contract; /* ops->contract, as the profile has changed it */
@@ -99,6 +101,7 @@ struct exec_options {
     struct trace *trace;            /* where to record, or NULL */
     struct exec_counters *counters; /* where to count (caller's, zeroed once) */
     struct exec_position *position; /* where to tell the position */
+    struct observer *observer;      /* who notes the calls of first rounds, or NULL (observe.h) */
     struct exec_features *features; /* where to tell what was shown, or NULL */
     const struct exec_guard *guard; /* whom to tell whose each block is, or NULL */
 };

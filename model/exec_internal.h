@@ -36,6 +36,7 @@ struct exec {
     uint32_t reports_seen;   /* of the lender's, already judged */
     uint32_t steps_left;     /* of PROGRAM_STEPS_MAX */
     bool rounds_compared;    /* the course notes what each call came to, or holds it against the round that was noted */
+    bool noted;              /* somebody is to be told of each call: the course or the observer */
     uint64_t *history;       /* a course's memory: one word for each call of a round */
     uint32_t calls;          /* of this round */
     uint32_t contents_salt;  /* changes all contents, for a round that must not depend on them (C41) */

@@ -174,6 +174,15 @@ static bool judge_stride(struct exec *x, const struct object_request *r, struct 
                      "stride %u, but this one lies at %u and another at %u modulo it", stride, phase - 1, s->phase - 1);
 }
 
+/* The slab came with a call for something else, and now it shows whose it is: others may lie in it that nobody was given. */
+static void adopt(struct exec *x, const struct object_request *r, struct slab *s)
+{
+    struct cache_model *m = x->kernel->caches;
+    cache_model_adopt(m, s, r->group, x->kernel->machine->page_bytes);
+    for (unsigned i = 0; r->group < GROUP_KMALLOC && i < PROGRAM_CACHES; i++)
+        m->caches[i].inexact |= m->caches[i].handle == m->caches[r->group].handle;
+}
+
 static bool judge_slab(struct exec *x, const struct object_request *r, void *p, uint32_t pfn)
 {
     const struct machine *machine = x->kernel->machine;
@@ -183,11 +192,7 @@ static bool judge_slab(struct exec *x, const struct object_request *r, void *p, 
     if (s == NULL && x->kernel->frames.owner[pfn] == FRAME_PLAIN) return true; /* taken for the malloc family */
     if (s == NULL)
         return exec_fail(x, RULE_B67, p, INSIDE_ONE_SLAB, "it lies in frame %u, which is part of no slab", pfn);
-    if (s->group ==
-        GROUP_OTHERS) { /* it came with a call for something else: how large it is, and whose, is not known */
-        cache_model_use(m, s, 1);
-        return true;
-    }
+    if (s->group == GROUP_OTHERS) adopt(x, r, s);
     if (!judge_group(x, r, s, p)) return false;
     caches_learn(x, r->group);
     size_t offset = (size_t)((unsigned char *)p - (unsigned char *)machine_direct(machine, head));

@@ -182,6 +182,23 @@ static void a_slab_is_empty_partial_and_full_by_its_objects(void **state)
     assert_true(g->slabs == 0 && g->used == 0 && g->objects == 0 && g->full == 0);
 }
 
+static void a_slab_of_others_is_adopted_with_its_room(void **state)
+{
+    (void)state;
+    uint32_t head;
+    cache_model_stride(m, 5, 512, PAGE);
+    cache_model_take(m, GROUP_OTHERS, 8, 2, PAGE);
+    assert_int_equal(m->groups[GROUP_OTHERS].slabs, 1);
+    struct slab *s = cache_model_slab(m, 9, &head);
+    cache_model_adopt(m, s, 5, PAGE);
+    cache_model_use(m, s, 1);
+    assert_true(head == 8 && s->group == 5 && s->capacity == 16);
+    assert_true(m->groups[GROUP_OTHERS].slabs == 0 && m->groups[GROUP_OTHERS].empty == 0);
+    assert_true(m->groups[5].slabs == 1 && m->groups[5].used == 1 && cache_model_spare(m, 5) == 15);
+    assert_false(cache_model_give(m, 8, 2));
+    assert_true(m->groups[5].slabs == 0 && m->groups[5].objects == 0 && m->groups[5].used == 0);
+}
+
 static void joined_groups_are_one_until_one_departs(void **state)
 {
     (void)state;
@@ -231,6 +248,7 @@ int main(void)
         EACH(like_caches_may_be_merged_and_others_not),
         EACH(a_class_of_kmalloc_is_a_cache_like_others),
         EACH(a_slab_is_empty_partial_and_full_by_its_objects),
+        EACH(a_slab_of_others_is_adopted_with_its_room),
         EACH(joined_groups_are_one_until_one_departs),
         EACH(frames_that_come_and_go_are_forgotten_afresh),
     };

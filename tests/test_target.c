@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -54,6 +55,37 @@ static void every_builtin_resolves(void **state)
     }
     assert_ptr_equal(target_builtins(), target_builtins());
     assert_null(canary_of("broken/"));
+}
+
+static void put(const char *path, const char *bytes, size_t length)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, length, f), length);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Among operands that may be files. */
+static void allocators_are_told_from_files(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/assay-target-XXXXXX", object[64], text[64], named[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(object, sizeof object, "%s/object", folder);
+    snprintf(text, sizeof text, "%s/text", folder);
+    snprintf(named, sizeof named, "%s/lib.so.2", folder);
+    put(object, "\177ELF and more", 13);
+    put(text, "assay 1\n", 8);
+    put(named, "assay 1\n", 8);
+    static const char *const allocators[] = {"freelist",      "libc",        "freelst",     "broken/free_leaks",
+                                             "broken/absent", "./libfoo.so", "libfoo.so.2", "/no/such/libfoo.so"};
+    static const char *const files[] = {"/no/such/file", "./x", "x.ops", "corpus/x.bin", "-", "/tmp", "."};
+    for (size_t i = 0; i < sizeof allocators / sizeof *allocators; i++) assert_true(target_is_allocator(allocators[i]));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) assert_false(target_is_allocator(files[i]));
+    assert_true(target_is_allocator(object));
+    assert_false(target_is_allocator(text));
+    assert_true(target_is_allocator(named)); /* a wrong library, and said to be one */
+    unlink(object), unlink(text), unlink(named), rmdir(folder);
 }
 
 static void unknown_builtin_tells_the_nearest(void **state)
@@ -197,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_builtin_resolves),
+        cmocka_unit_test(allocators_are_told_from_files),
         cmocka_unit_test(unknown_builtin_tells_the_nearest),
         cmocka_unit_test(libraries_by_the_look_of_their_names),
         cmocka_unit_test(too_long_names_are_refused),

@@ -57,7 +57,8 @@ static void forgetting_free(void *heap, void *p)
 static int aliasing_posix_memalign(void *heap, void **out, size_t align, size_t size)
 {
     struct memory *m = memory_of(heap);
-    if (size || !m->block || (uintptr_t)m->block & (align - 1) || align < sizeof(void *))
+    const bool legal = align >= sizeof(void *) && !(align & (align - 1));
+    if (size || !m->block || !legal || (uintptr_t)m->block & (align - 1))
         return base->posix_memalign(heap, out, align, size);
     *out = m->block;
     return 0;

@@ -45,6 +45,22 @@ void bad_free_frees(struct alloc_ops *ops)
     ops->free = obliging_free;
 }
 
+/* An address inside a live block is reported as one that was freed already. */
+static void mistaking_free(void *heap, void *p)
+{
+    struct memory *m = memory_of(heap);
+    const struct alloc_block b = p ? block_at(heap, p) : (struct alloc_block){0};
+    if (b.state == BLOCK_USED && b.payload && b.payload != p) m->backing->report(m->backing, REPORT_DOUBLE_FREE, p);
+    else base->free(heap, p);
+}
+
+void interior_free_mistaken(struct alloc_ops *ops)
+{
+    keep_memory(ops);
+    ops->contract.promises &= ~(unsigned)PROMISE_CONST_FREE;
+    ops->free = mistaking_free;
+}
+
 static void free_with_errno(void *heap, void *p)
 {
     base->free(heap, p);

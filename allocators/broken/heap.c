@@ -297,5 +297,8 @@ const struct canary broken_heap[] = {
     {"decides_on_contents", "C41", "free depends on what the owner wrote", &alloc_freelist, decides_on_contents},
     {"refusal_reported", "C43", "malloc reports its own refusal as misuse", &alloc_freelist, refusal_reported},
     {"bad_free_frees", "C43", "a bad free is reported and done", &alloc_freelist, bad_free_frees},
+    {"interior_free_mistaken", "DIFFER", "a free inside a live block is taken for a second one", &alloc_freelist,
+     interior_free_mistaken},
+    {"decides_on_process", "DIFFER", "sizes depend on the process", &alloc_freelist, decides_on_process},
     {0},
 };

@@ -21,7 +21,9 @@ static void order_clamped(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages
 static struct page *misaligned_alloc(void *heap, unsigned gfp, unsigned order)
 {
     struct buddy *b = heap;
-    if (!order || order >= b->machine->max_order || (gfp & GFP_BIT_COMP)) return buddy_alloc(b, gfp, order);
+    bool fits = false; /* a block that need not be split at all (B15) */
+    for (unsigned zone = 0; zone < ZONES; zone++) fits = fits || b->zones[zone].blocks[order % MACHINE_ORDERS];
+    if (!order || order >= b->machine->max_order || fits || (gfp & GFP_BIT_COMP)) return buddy_alloc(b, gfp, order);
     struct page *page = buddy_alloc(b, gfp, order + 1);
     if (!page) return NULL;
     buddy_split(b, page, order + 1);
@@ -44,12 +46,15 @@ static void block_misaligned(struct alloc_ops *ops)
     rows->free_page_block = misaligned_free;
 }
 
-/* Some requests are taken for larger ones than there are. */
+/* Some requests are refused though they could be served. */
 static struct page *moody_alloc(void *heap, unsigned gfp, unsigned order)
 {
-    const struct buddy *b = heap;
+    struct buddy *b = heap;
     const bool mood = order == 2 && b->zones[ZONE_NORMAL].free % 4 == 3;
-    return buddy_alloc(heap, gfp, mood ? b->machine->max_order + 1 : order);
+    struct page *page = buddy_alloc(b, gfp, order);
+    if (!page || !mood || b->zones[ZONE_NORMAL].free < b->zones[ZONE_NORMAL].mark_high) return page;
+    buddy_free(b, page, order);
+    return NULL;
 }
 
 static void refuses_without_need(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = moody_alloc; }
@@ -98,8 +103,8 @@ static void virt_to_page_gives_head(struct alloc_ops *ops) { kernel_rows(ops)->v
 static void *neighbours_address(void *heap, const struct page *page)
 {
     struct buddy *b = heap;
-    void *other = machine_direct(b->machine, buddy_pfn(b, page) ^ 1);
-    return other ? other : buddy_page_address(b, page);
+    void *own = buddy_page_address(b, page), *other = machine_direct(b->machine, buddy_pfn(b, page) ^ 1);
+    return own && other ? other : own;
 }
 
 static void page_address_off_by_one(struct alloc_ops *ops) { kernel_rows(ops)->page_address = neighbours_address; }

@@ -94,7 +94,8 @@ static void patch_shared(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vm
 static void *vmalloc_low(void *heap, size_t size)
 {
     void *p = vmalloc(heap, size);
-    if (p) exchange(heap, vmalloc_find(heap, p), GFP_KERNEL);
+    const bool low = p && machine_direct(vmalloc_machine(heap), vmalloc_to_pfn(heap, p));
+    if (p && !low) exchange(heap, vmalloc_find(heap, p), GFP_KERNEL);
     return p;
 }
 
@@ -103,7 +104,9 @@ static void patch_low(struct alloc_ops *ops) { kernel_rows(ops)->vmalloc = vmall
 static void *vmalloc_zoned(void *heap, size_t size, size_t align, unsigned gfp)
 {
     void *p = vmalloc_gfp(heap, size, align, gfp);
-    if (p && (gfp & GFP_BIT_DMA)) exchange(heap, vmalloc_find(heap, p), GFP_DMA);
+    const struct machine *m = vmalloc_machine(heap);
+    const bool apart = p && m->zones[ZONE_DMA].end && vmalloc_to_pfn(heap, p) >= m->zones[ZONE_DMA].end;
+    if (apart && (gfp & GFP_BIT_DMA)) exchange(heap, vmalloc_find(heap, p), GFP_DMA);
     return p;
 }
 
@@ -268,7 +271,7 @@ static void *vmap_reversed(void *heap, struct page **pages, unsigned count, unsi
 {
     struct vmalloc_heap *v = heap;
     void *p = vmap(heap, pages, count, flags);
-    if (!p || count < 2) return p;
+    if (!p || count < 2 || pages[0] == pages[1]) return p;
     show(v, vmalloc_find(v, p), 0, buddy_pfn(vmalloc_buddy(v), pages[1]));
     show(v, vmalloc_find(v, p), 1, buddy_pfn(vmalloc_buddy(v), pages[0]));
     return p;
@@ -462,7 +465,7 @@ static void migrate(struct vmalloc_heap *v)
 static void vfree_migrating(void *heap, const void *p)
 {
     vfree(heap, p);
-    if (machine_can_sleep(vmalloc_machine(heap))) migrate(heap);
+    if (p && machine_can_sleep(vmalloc_machine(heap))) migrate(heap);
 }
 
 static void patch_migrating(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_migrating; }

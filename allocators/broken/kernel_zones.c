@@ -165,7 +165,8 @@ static void nowait_reclaims(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pag
 
 static struct page *weary_alloc(void *heap, unsigned gfp, unsigned order)
 {
-    return buddy_alloc(heap, gfp & GFP_BIT_NOFAIL ? gfp : gfp | GFP_BIT_NORETRY, order);
+    const bool eager = !(gfp & (GFP_BIT_NOFAIL | GFP_BIT_RETRY_MAYFAIL));
+    return buddy_alloc(heap, eager ? gfp | GFP_BIT_NORETRY : gfp, order);
 }
 
 static void one_round_for_all(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = weary_alloc; }
@@ -180,7 +181,8 @@ static void mayfail_gives_up(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pa
 static struct page *killing_alloc(void *heap, unsigned gfp, unsigned order)
 {
     struct page *page = buddy_alloc(heap, gfp, order);
-    const bool modest = (gfp & GFP_BIT_NORETRY) && gfp_reclaims(machine_of(heap), gfp);
+    const bool modest = (gfp & GFP_BIT_NORETRY) && !(gfp & GFP_BIT_DMA) && order <= COSTLY_ORDER &&
+                        gfp_reclaims(machine_of(heap), gfp);
     if (page || !modest || machine_of(heap)->blocked || !may_retry(heap, gfp, order)) return page;
     machine_out_of_memory(machine_of(heap), gfp);
     return buddy_alloc(heap, gfp, order);
@@ -241,7 +243,8 @@ static struct page *late_alloc(void *heap, unsigned gfp, unsigned order)
     const uint32_t before = machine_event_count(b->machine, EVENT_INJECTED);
     struct page *page = buddy_alloc(b, gfp, order);
     const bool injected = machine_event_count(b->machine, EVENT_INJECTED) != before;
-    if (injected && b->zones[ZONE_DMA].free)
+    const struct buddy_zone *dma = &b->zones[ZONE_DMA];
+    if (injected && dma->free && dma->free == dma->end - dma->start) /* above every mark */
         block_give(b, buddy_pfn(b, block_take(b, ZONE_DMA, 0, gfp_effective(b->machine, gfp))), 0);
     return page;
 }
@@ -296,7 +299,8 @@ static void sleep_in_atomic_unnoticed(struct alloc_ops *ops) { kernel_rows(ops)-
 
 static void anxious_free(void *heap, struct page *page, unsigned order)
 {
-    if (machine_of(heap)->context.spin_depth) machine_report(machine_of(heap), REPORT_SLEEP_IN_ATOMIC, page);
+    const bool right = page->state == PAGE_USED && page->order == order;
+    if (right && machine_of(heap)->context.spin_depth) machine_report(machine_of(heap), REPORT_SLEEP_IN_ATOMIC, page);
     else buddy_free(heap, page, order);
 }
 

@@ -11,8 +11,9 @@ extern const struct alloc_ops alloc_sloppy;
 canary_patch sloppy_merges_late, sloppy_merges_forward, sloppy_never_merges, sloppy_never_splits, sloppy_ignores_break;
 
 /* broken_free.c */
-canary_patch free_null_reported, bad_free_unnoticed, bad_free_frees, free_sets_errno, write_unnoticed,
-    free_sized_too_strict, free_sized_trusts, free_aligned_sized_too_strict, free_scribbles, free_trims_too_much;
+canary_patch free_null_reported, bad_free_unnoticed, bad_free_frees, interior_free_mistaken, free_sets_errno,
+    write_unnoticed, free_sized_too_strict, free_sized_trusts, free_aligned_sized_too_strict, free_scribbles,
+    free_trims_too_much;
 
 /* broken_realloc.c */
 canary_patch realloc_null_fails, realloc_copies_half, realloc_frees_on_failure, realloc_misaligned, realloc_zero_frees,
@@ -24,7 +25,7 @@ canary_patch aligned_alloc_size_equal, aligned_alloc_takes_any, aligned_alloc_wr
 
 /* broken_inside.c: what the heap shows of itself, and what it decides on. */
 canary_patch walk_calls_block_meta, walk_omits_block, walk_omits_free, check_cries_wolf, usable_size_allocates,
-    decides_on_address, decides_on_old_bytes, decides_on_contents;
+    decides_on_address, decides_on_old_bytes, decides_on_contents, decides_on_process;
 
 /* broken_returns.c */
 canary_patch calloc_clears_null, writes_past_the_end, aborts_when_full, exits_when_full, hangs_on_free_list,
