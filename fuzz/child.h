@@ -75,6 +75,9 @@ struct child_limits {
      * lent and uses itself, but under memcheck, whose own memory cannot be told from the allocator's. */
     uint64_t memory_bytes;
     uint64_t request_max; /* exec's */
+    /* Of minimising: judgements in all candidates, so that its end depends on no clock. 0, the default: about ten seconds'
+     * worth. */
+    uint64_t effort_max;
 };
 
 struct child {

@@ -21,6 +21,7 @@ struct finding {
     uint32_t repeats, repeated; /* run `repeats` times in fresh processes, showed itself `repeated` times */
     bool needs_history;         /* only shows itself after the programs before it, which `program` then contains */
     bool minimised;             /* false: --no-minimise, or interrupted */
+    bool cut_short;             /* minimised, but not to the end: that would have taken too long */
     char path[4096];            /* of the program on disk (.ops), empty if not written */
 };
 

@@ -10,6 +10,11 @@
 #define TRIES_OWN_PROCESS 400u /* where it takes a process, */
 #define TRIES_SLOW 20u         /* and where each failing one runs into a limit, */
 #define TRIES_SOON 40u         /* be it one that is soon reached */
+/* Judgements in all candidates: about ten seconds' worth, on a machine each moves pages, too; and some runs of the original,
+ * lest a large one stay as it is. */
+#define EFFORT_MACHINE (UINT64_C(1) << 25)
+#define EFFORT_OTHERS (UINT64_C(1) << 29)
+#define EFFORT_RUNS 8u
 #define REPEATS 5u
 
 struct judge {
@@ -19,6 +24,9 @@ struct judge {
     enum rule rule;
     enum op_kind kind;
     struct child_result last;
+    uint64_t effort, effort_max;      /* judgements so far, and those after which there are no more candidates */
+    const volatile bool *interrupted; /* NULL: never */
+    bool stop;                        /* no more candidates, for either reason */
 };
 
 /* The operation in which a verdict fell; OP_KINDS at the end of a program. */
@@ -27,10 +35,21 @@ static enum op_kind kind_of(const struct program *p, const struct verdict *v)
     return v->op < p->op_count ? (enum op_kind)p->ops[v->op].kind : OP_KINDS;
 }
 
+/* What has been looked at, which is what a run costs, and the same on every machine. */
+static uint64_t judgements(const struct exec_counters *c)
+{
+    uint64_t sum = 0;
+    for (unsigned rule = 0; rule < RULE_COUNT; rule++) sum += c->checked[rule];
+    return sum;
+}
+
 static bool run(struct judge *j, const struct program *p, bool thorough)
 {
+    const struct exec_counters *counters = &j->child.journal->counters;
     if (j->own_process) child_kill(&j->child);
+    uint64_t before = judgements(counters);
     child_run(&j->child, p, thorough, &j->last);
+    j->effort += judgements(counters) - before;
     return j->last.verdict.kind == VERDICT_FAIL;
 }
 
@@ -45,6 +64,7 @@ static bool fails_alike(void *context, const struct program *p, struct verdict *
     struct judge *j = context;
     run(j, p, j->thorough);
     *verdict = j->last.verdict;
+    j->stop = j->effort >= j->effort_max || (j->interrupted && *j->interrupted);
     return alike(j, p);
 }
 
@@ -79,12 +99,17 @@ static unsigned tries_for(const struct judge *j, enum rule rule)
     return j->own_process ? TRIES_OWN_PROCESS : TRIES_OWN_HEAP;
 }
 
-static void shrink(struct judge *j, struct finding *f, const struct child_limits *limits, const bool *stop)
+static void shrink(struct judge *j, struct finding *f, const struct child_limits *limits,
+                   const volatile bool *interrupted)
 {
+    const uint64_t usual = j->child.target.contract.backing == BACKING_MACHINE ? EFFORT_MACHINE : EFFORT_OTHERS;
+    j->effort_max = limits->effort_max ? limits->effort_max : usual + EFFORT_RUNS * j->effort;
+    j->effort = 0;
+    j->interrupted = interrupted;
     struct minimiser m = {.fails = fails_alike,
                           .context = j,
                           .trace = &j->child.journal->trace,
-                          .stop = stop,
+                          .stop = &j->stop,
                           .tries_max = tries_for(j, f->verdict.rule)};
     j->rule = f->verdict.rule;
     j->kind = kind_of(&f->program, &f->verdict);
@@ -107,7 +132,8 @@ static void shrink(struct judge *j, struct finding *f, const struct child_limits
             return;
         }
     }
-    f->minimised = !stop || !*stop;
+    f->minimised = !interrupted || !*interrupted;
+    f->cut_short = f->minimised && j->stop;
 }
 
 /* Counts the last run; true if the program failed alike in it, which is then the run to show. */
@@ -154,7 +180,7 @@ static bool look_into(const struct target *target, const struct child_limits *li
     if (shown) {
         j.rule = f->verdict.rule;
         j.kind = kind_of(&f->program, &f->verdict);
-        if (minimised) shrink(&j, f, limits, (const bool *)interrupted);
+        if (minimised) shrink(&j, f, limits, interrupted);
         repeat(&j, f);
     } else {
         f->verdict = j.last.verdict;
@@ -246,7 +272,7 @@ bool campaign_investigate(const struct campaign *c, const struct campaign_result
     if (!judge_open(&j, c->target, &c->limits, error, sizeof error)) return false;
     bool shown = shows_itself(&j, f) || (j.own_process && with_history(&j, c, r->index, f));
     if (shown) {
-        if (minimised) shrink(&j, f, &c->limits, (const bool *)c->interrupted);
+        if (minimised) shrink(&j, f, &c->limits, c->interrupted);
         j.rule = f->verdict.rule;
         j.kind = kind_of(&f->program, &f->verdict);
         repeat(&j, f);

@@ -84,6 +84,7 @@ void report_json_finding(FILE *out, const struct finding *f)
     number_member(out, "repeated", f->repeated);
     bool_member(out, "needs_history", f->needs_history);
     bool_member(out, "minimised", f->minimised);
+    if (f->cut_short) bool_member(out, "cut_short", true);
     number_member(out, "original_operations", f->original_ops);
     machine_member(out, &f->trace.machine);
     text_member(out, "replay", replay);

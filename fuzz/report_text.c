@@ -79,6 +79,7 @@ static void print_notes(FILE *out, const struct finding *f)
     if (!f->minimised) fputs("  not minimised\n", out);
     else if (f->original_ops > f->program.op_count)
         fprintf(out, "  shrunk from %u operations\n", (unsigned)f->original_ops);
+    if (f->cut_short) fputs("  minimising was cut short: it took too long\n", out);
 }
 
 void report_text_finding(FILE *out, const struct finding *f, bool quiet)

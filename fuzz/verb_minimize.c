@@ -31,8 +31,8 @@ int verb_minimize(const struct options *o)
         if (!text || store_text(o->output ? o->output : "-", text, length, error, sizeof error))
             status = complain("%s", text ? error : "no memory");
         else if (!o->quiet)
-            fprintf(stderr, "%s: %u operations, from %u: %s\n", rule_info(f->verdict.rule)->id, f->program.op_count,
-                    f->original_ops, f->verdict.seen);
+            fprintf(stderr, "%s: %u operations, from %u%s: %s\n", rule_info(f->verdict.rule)->id, f->program.op_count,
+                    f->original_ops, f->cut_short ? ", cut short as it took too long" : "", f->verdict.seen);
         free(text);
     }
     free(f);

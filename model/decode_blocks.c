@@ -136,7 +136,8 @@ void kernel_page_op(struct kernel_swarm *s, enum op_kind kind, unsigned count, c
     gfp = kernel_gfp(s, GFP_FOR_PAGES, b[3], order <= COSTLY_ORDER);
     if (!(gfp & (GFP_BIT_DMA | GFP_BIT_DMA32))) gfp |= more;
     if (order > ORDER_ZEROED && b[1] & (order > 2 * ORDER_ZEROED ? 63 : 7)) gfp &= ~(uint32_t)GFP_BIT_ZERO;
-    if (gfp & GFP_BIT_ZERO && count > 1 + (RUN_BYTES >> order) / KERNEL_PAGE) count = 1 + (RUN_BYTES >> order) / KERNEL_PAGE;
+    if (gfp & GFP_BIT_ZERO && count > 1 + (RUN_BYTES >> order) / KERNEL_PAGE)
+        count = 1 + (RUN_BYTES >> order) / KERNEL_PAGE;
     kernel_block(s, kind, room_for(s, count, order), order, gfp);
 }
 

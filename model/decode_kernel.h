@@ -154,8 +154,8 @@ enum gfp_use {
 /* A mask from the head's palette; it may sleep only if the context may, and never fails only if `small`. */
 uint32_t kernel_gfp(const struct kernel_swarm *s, enum gfp_use use, unsigned x, bool small);
 unsigned kernel_order(const struct kernel_swarm *s, unsigned x);
-struct size kernel_size(const struct kernel_swarm *s, unsigned x, unsigned y); /* of kmalloc */
-struct size kernel_area(const struct kernel_swarm *s, unsigned x, unsigned y); /* of vmalloc */
+struct size kernel_size(const struct kernel_swarm *s, unsigned x, unsigned y);   /* of kmalloc */
+struct size kernel_area(const struct kernel_swarm *s, unsigned x, unsigned y);   /* of vmalloc */
 struct size kernel_either(const struct kernel_swarm *s, unsigned x, unsigned y); /* of kvmalloc */
 /* About how many bytes a request takes; 0 if it cannot be granted. */
 uint32_t kernel_guess(const struct kernel_swarm *s, struct size n);

@@ -345,8 +345,8 @@ static bool judge_split(struct exec *x, const struct kernel_call *c)
     if (!c->single) return true;
     exec_checked(x, RULE_B15);
     if (!c->split_from) return true;
-    /* Nothing was split: the block was this small, and what was beside it free, too. */
-    const enum rule rule = c->count[EVENT_SPLIT] ? RULE_B15 : RULE_B17;
+    /* If nothing was split, nor the rest given back, the block was this small, and free frames beside it were not merged. */
+    const enum rule rule = c->count[EVENT_SPLIT] || c->count[EVENT_GIVE] ? RULE_B15 : RULE_B17;
     return kernel_zones(x) &&
            exec_fail(x, rule, NULL, "the smallest block that holds the request, split as far as need be",
                      "order %u out of a block of order %u, with one of order %u there", c->order, c->split_from,

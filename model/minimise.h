@@ -2,7 +2,7 @@
  *
  * Delta debugging (A. Zeller, R. Hildebrandt, TSE 2002) over operations, then over what each operation says, then over
  * the geometry, until nothing more can be left out. The number of tries is bounded, not the time, so that the result is
- * the same on every machine.
+ * the same on every machine; whoever finds them too long bounds them by `stop`, and by no clock.
  */
 #ifndef MINIMISE_H
 #define MINIMISE_H

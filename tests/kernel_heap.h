@@ -93,6 +93,25 @@ static inline struct window_info window(void)
     return info;
 }
 
+static inline unsigned char *frame(uint32_t pfn) { return machine_oracle(&machine, pfn); }
+
+/* The page i of an area is the frame that is claimed, seen from both sides (O7), and behind the last one it ends. */
+static inline void check_area(unsigned char *p, uint32_t pages)
+{
+    for (uint32_t i = 0; i < pages; i++) {
+        uint32_t pfn = k->vmalloc_to_pfn(heap, p + i * PAGE);
+        assert_int_not_equal(pfn, PFN_NONE);
+        assert_ptr_equal(k->vmalloc_to_page(heap, p + i * PAGE + 17), k->pfn_to_page(heap, pfn));
+        memcpy(p + i * PAGE + 100, &i, sizeof i);
+        assert_memory_equal(frame(pfn) + 100, &i, sizeof i);
+        frame(pfn)[PAGE - 1] = (unsigned char)~i;
+        assert_int_equal(p[(i + 1) * PAGE - 1], (unsigned char)~i);
+    }
+    assert_false(lender_readable(p + pages * PAGE));
+    assert_int_equal(k->vmalloc_to_pfn(heap, p + pages * PAGE), PFN_NONE);
+    assert_null(alloc_vmalloc.check(heap));
+}
+
 static int set_up(void **state)
 {
     (void)state;

@@ -81,6 +81,20 @@ static void every_kind_keeps_bound_form_and_seed(void **unused)
                                               : 1 + random_next(&state) % ROOM + (form >= FORM_LITERAL) * ROOM);
 }
 
+/* A line of text says in few bytes what takes 32 in the literal form. */
+static void text_that_outgrows_its_room_stays_within(void **unused)
+{
+    static const char text[] = "assay 1\nheap size=256\np0 = malloc 1\nfree p0\np0 = malloc 1\nfree p0\n";
+    (void)unused;
+    for (uint64_t seed = 0; seed < ROUNDS; seed++) {
+        unsigned char *bytes = malloc(sizeof text - 1);
+        assert_non_null(bytes);
+        memcpy(bytes, text, sizeof text - 1);
+        assert_in_range(mutate(bytes, sizeof text - 1, sizeof text - 1, seed), 1, sizeof text - 1);
+        free(bytes);
+    }
+}
+
 static void no_room_is_no_program(void **unused)
 {
     unsigned char byte = 7;
@@ -181,9 +195,9 @@ static void crossing_takes_records_of_both(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_keeps_bound_form_and_seed), cmocka_unit_test(no_room_is_no_program),
-        cmocka_unit_test(each_kind_does_what_it_says),          cmocka_unit_test(swapped_records_are_the_same_ones),
-        cmocka_unit_test(crossing_takes_records_of_both),
+        cmocka_unit_test(every_kind_keeps_bound_form_and_seed),     cmocka_unit_test(no_room_is_no_program),
+        cmocka_unit_test(text_that_outgrows_its_room_stays_within), cmocka_unit_test(each_kind_does_what_it_says),
+        cmocka_unit_test(swapped_records_are_the_same_ones),        cmocka_unit_test(crossing_takes_records_of_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

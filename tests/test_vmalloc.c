@@ -4,25 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 
-static unsigned char *frame(uint32_t pfn) { return machine_oracle(&machine, pfn); }
 static unsigned char *area_of(uint32_t pages) { return k->vmalloc(heap, pages * PAGE); }
-
-/* The page i of an area is the frame that is claimed, seen from both sides (O7), and behind the last one it ends. */
-static void check_area(unsigned char *p, uint32_t pages)
-{
-    for (uint32_t i = 0; i < pages; i++) {
-        uint32_t pfn = k->vmalloc_to_pfn(heap, p + i * PAGE);
-        assert_int_not_equal(pfn, PFN_NONE);
-        assert_ptr_equal(k->vmalloc_to_page(heap, p + i * PAGE + 17), k->pfn_to_page(heap, pfn));
-        memcpy(p + i * PAGE + 100, &i, sizeof i);
-        assert_memory_equal(frame(pfn) + 100, &i, sizeof i);
-        frame(pfn)[PAGE - 1] = (unsigned char)~i;
-        assert_int_equal(p[(i + 1) * PAGE - 1], (unsigned char)~i);
-    }
-    assert_false(lender_readable(p + pages * PAGE));
-    assert_int_equal(k->vmalloc_to_pfn(heap, p + pages * PAGE), PFN_NONE);
-    assert_null(alloc_vmalloc.check(heap));
-}
 
 /* ---- vmalloc and vfree -------------------------------------------------------------------------------------------- */
 
@@ -64,15 +46,6 @@ static void what_cannot_be_is_refused(void **state)
     assert_true(quiet());
 }
 
-static void highmem_comes_first(void **state)
-{
-    (void)state;
-    power_on(MACHINE_S64, false);
-    unsigned char *p = k->vmalloc(heap, 8 * PAGE);
-    for (uint32_t i = 0; i < 8; i++) assert_true(k->vmalloc_to_pfn(heap, p + i * PAGE) >= machine.lowmem_frames);
-    assert_null(k->page_address(heap, k->vmalloc_to_page(heap, p)));
-}
-
 static void alignment_is_honoured(void **state)
 {
     (void)state;
@@ -107,43 +80,6 @@ static void zones_are_not_for_the_caller_to_choose(void **state)
     assert_true(k->vmalloc_to_pfn(heap, p) >= machine.lowmem_frames);
     assert_int_equal(machine_event_count(&machine, EVENT_WARN), 1);
     assert_true(quiet());
-}
-
-static void frames_are_scattered(void **state)
-{
-    (void)state;
-    power_on(MACHINE_S64, true);
-    for (uint32_t pages = 2; pages <= 600; pages += pages < 9 ? 1 : 37) {
-        unsigned char *p = k->vmalloc(heap, pages * PAGE);
-        check_area(p, pages);
-        for (uint32_t i = 1; i < pages; i++) {
-            uint32_t before = k->vmalloc_to_pfn(heap, p + (i - 1) * PAGE), here = k->vmalloc_to_pfn(heap, p + i * PAGE);
-            assert_true(here + 1 < before || before + 1 < here);
-        }
-        k->vfree(heap, p);
-    }
-}
-
-static void frames_stay_where_they_are(void **state)
-{
-    (void)state;
-    power_on(MACHINE_S64, true);
-    unsigned char *p = area_of(4), *q = area_of(4);
-    uint32_t pfns[4];
-    for (uint32_t i = 0; i < 4; i++) pfns[i] = k->vmalloc_to_pfn(heap, p + i * PAGE);
-    k->vfree(heap, q);
-    k->vm_unmap_aliases(heap);
-    assert_non_null(area_of(9));
-    for (uint32_t i = 0; i < 4; i++) assert_int_equal(k->vmalloc_to_pfn(heap, p + i * PAGE), pfns[i]);
-}
-
-static void frames_run_where_they_may(void **state)
-{
-    (void)state;
-    power_on(MACHINE_S64, false);
-    unsigned char *p = k->vmalloc(heap, 64 * PAGE);
-    for (uint32_t i = 1; i < 64; i++)
-        assert_int_equal(k->vmalloc_to_pfn(heap, p + i * PAGE), k->vmalloc_to_pfn(heap, p) + i);
 }
 
 static void lazy_addresses_are_purged_in_time(void **state)
@@ -193,21 +129,6 @@ static void nothing_is_refused_before_a_purge(void **state)
     assert_null(k->vmap(heap, pages, 1, 0));
     k->vunmap(heap, r);
     assert_ptr_equal(k->vmap(heap, pages, 20, 0), r);
-    assert_null(alloc_vmalloc.check(heap));
-}
-
-static void large_areas_cross_into_lowmem(void **state)
-{
-    (void)state;
-    power_on(MACHINE_SMAP, false);
-    const uint32_t pages = 30000; /* highmem has 28672 frames */
-    unsigned char *p = k->vmalloc(heap, pages * PAGE);
-    assert_non_null(p);
-    assert_true(k->vmalloc_to_pfn(heap, p) >= machine.lowmem_frames);
-    assert_true(k->vmalloc_to_pfn(heap, p + (pages - 1) * PAGE) < machine.lowmem_frames);
-    check_area(p, pages);
-    k->vfree(heap, p);
-    assert_int_equal(window().areas, 0);
     assert_null(alloc_vmalloc.check(heap));
 }
 
@@ -553,16 +474,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_shown_in_the_window),
         cmocka_unit_test(what_cannot_be_is_refused),
-        cmocka_unit_test(highmem_comes_first),
         cmocka_unit_test(alignment_is_honoured),
         cmocka_unit_test(zeroed_memory_is_zero),
         cmocka_unit_test(zones_are_not_for_the_caller_to_choose),
-        cmocka_unit_test(frames_are_scattered),
-        cmocka_unit_test(frames_stay_where_they_are),
-        cmocka_unit_test(frames_run_where_they_may),
         cmocka_unit_test(lazy_addresses_are_purged_in_time),
         cmocka_unit_test(nothing_is_refused_before_a_purge),
-        cmocka_unit_test(large_areas_cross_into_lowmem),
         cmocka_unit_test(costs_are_counted),
         cmocka_unit_test(failures_leave_nothing_behind),
         cmocka_unit_test(who_may_not_fail_waits),

@@ -60,7 +60,8 @@ static void *mapped(void *heap, size_t size, unsigned gfp)
 {
     const struct buddy *b = heap;
     bool ample = b->zones[ZONE_HIGHMEM].free > 512 && gfp_may_sleep(gfp) && machine_can_sleep(b->machine);
-    if (!ample || size <= 2048 || size > b->machine->page_bytes || gfp & (GFP_BIT_DMA | GFP_BIT_DMA32 | GFP_BIT_HIGHMEM))
+    if (!ample || size <= 2048 || size > b->machine->page_bytes ||
+        gfp & (GFP_BIT_DMA | GFP_BIT_DMA32 | GFP_BIT_HIGHMEM))
         return kmalloc(heap, size, gfp);
     struct page *page = buddy_alloc(heap, gfp | GFP_BIT_HIGHMEM, 0);
     return page ? buddy_kmap(heap, page) : NULL;

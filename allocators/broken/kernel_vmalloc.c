@@ -8,6 +8,7 @@
 
 #include "builtin.h"
 #include "gfp.h"
+#include "slab_internal.h"
 #include "vmalloc_internal.h"
 
 #include <string.h>
@@ -470,6 +471,22 @@ static void vfree_migrating(void *heap, const void *p)
 
 static void patch_migrating(struct alloc_ops *ops) { kernel_rows(ops)->vfree = vfree_migrating; }
 
+/* What was in an object decides whether it or another free one is given. */
+static void *kmalloc_moody(void *heap, size_t size, unsigned gfp)
+{
+    struct slab_heap *h = heap;
+    struct slab_place at;
+    unsigned char *p = kmalloc(heap, size, gfp);
+    if (zero_or_null(p) || gfp & GFP_BIT_ZERO || slab_find(h, NULL, p, &at) != REPORT_KINDS) return p;
+    const bool room = at.slab->used > 1 && at.slab->used < at.slab->objects;
+    if (!room || !(*p & 1)) return p;
+    void *other = slab_take(h, at.slab->cache, gfp);
+    slab_give(h, at);
+    return other;
+}
+
+static void patch_moody(struct alloc_ops *ops) { kernel_rows(ops)->kmalloc = kmalloc_moody; }
+
 static void patch_physical(struct alloc_ops *ops) { ops->contract.promises |= PROMISE_PHYSICAL; }
 
 const struct canary broken_vmalloc[] = {
@@ -493,6 +510,7 @@ const struct canary broken_vmalloc[] = {
     {"window_unguarded", "B99", "guard pages are not counted", &alloc_vmalloc, patch_info},
     {"vmap_reversed", "B100", "vmap shows the first two pages in the wrong order", &alloc_vmalloc, patch_reversed},
     {"vmap_keeps", "B100", "pages put into an area stay when it is freed", &alloc_vmalloc, patch_keeps},
+    {"kmalloc_moody", "C37", "what an object held decides who gets it", &alloc_vmalloc, patch_moody},
     {"vunmap_any", "B101", "vunmap frees areas of vmalloc", &alloc_vmalloc, patch_unmap_any},
     {"remap_from_start", "B102", "a user mapping ignores its offset", &alloc_vmalloc, patch_remap},
     {"vrealloc_short", "B103", "the last byte is lost when an area moves", &alloc_vmalloc, patch_short},

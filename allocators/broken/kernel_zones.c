@@ -6,6 +6,7 @@
 #include "builtin.h"
 #include "gfp.h"
 #include "kernel_wrapper.h"
+#include "machine_internal.h"
 
 static struct machine *machine_of(void *heap) { return ((struct buddy *)heap)->machine; }
 
@@ -181,8 +182,8 @@ static void mayfail_gives_up(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pa
 static struct page *killing_alloc(void *heap, unsigned gfp, unsigned order)
 {
     struct page *page = buddy_alloc(heap, gfp, order);
-    const bool modest = (gfp & GFP_BIT_NORETRY) && !(gfp & GFP_BIT_DMA) && order <= COSTLY_ORDER &&
-                        gfp_reclaims(machine_of(heap), gfp);
+    const bool modest =
+        (gfp & GFP_BIT_NORETRY) && !(gfp & GFP_BIT_DMA) && order <= COSTLY_ORDER && gfp_reclaims(machine_of(heap), gfp);
     if (page || !modest || machine_of(heap)->blocked || !may_retry(heap, gfp, order)) return page;
     machine_out_of_memory(machine_of(heap), gfp);
     return buddy_alloc(heap, gfp, order);
@@ -203,7 +204,8 @@ static void dma_kills(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = d
 
 static struct page *failing_alloc(void *heap, unsigned gfp, unsigned order)
 {
-    return buddy_alloc(heap, gfp & ~(unsigned)GFP_BIT_NOFAIL, order);
+    const bool watched = machine_of(heap)->inside->armed >> FAULT_PAGES & 1; /* a fault must not strike it (B114) */
+    return buddy_alloc(heap, watched ? gfp : gfp & ~(unsigned)GFP_BIT_NOFAIL, order);
 }
 
 static void nofail_fails(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = failing_alloc; }

@@ -303,9 +303,10 @@ static bool encode_text(const unsigned char *text, size_t size, unsigned char *o
     struct parse_error wrong;
     unsigned char all[PROGRAM_BYTES_MAX];
     if (!begins(text, size, TEXT_WORD) || !program_parse(&p, (const char *)text, size, &wrong)) return false;
-    *out_size = program_encode(&p, all);
-    if (*out_size > max) return false;
-    memcpy(out, all, *out_size);
+    const size_t length = program_encode(&p, all);
+    if (length > max) return false;
+    memcpy(out, all, length);
+    *out_size = length;
     return true;
 }
 
