@@ -122,7 +122,7 @@ if [[ $taken ]]; then # as if the interrupt had come earlier
     libfuzzer) mv "$taken" lost/libfuzzer-free_leaks/found/crash-0 ;;
     esac
 fi
-ends 1 broken/free_leaks --seconds 0.01 --jobs 1 --out lost --quiet
+ends 1 broken/free_leaks --seconds 0.01 --jobs 1 --all --no-minimize --out lost --quiet
 compgen -G 'lost/free_leaks-*.ops' >/dev/null || failed 'an interrupted campaign has lost its finding' "$(<said)"
 [[ -z $(find lost \( -path '*/crashes*/id:*' -o -path '*/found/crash-*' \) -type f) ]] ||
     failed 'inputs that show what is known lie about unjudged' "$(inputs)"
