@@ -40,9 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     if (length) memcpy(b, bytes, length);
     memset(b + length, 0, wanted - length);
     b[0] = SWARM_HEAP;
-    b[2] |= 0x20; /* no repeats */
-    b[6] &= 7;    /* a small heap */
-    b[9] = 0;     /* no course */
+    b[2] |= 0x20;                                                                        /* no repeats */
+    b[6] &= 7;                                                                           /* a small heap */
+    b[9] = 0;                                                                            /* no course */
     for (size_t at = SWARM_HEAD_BYTES; at < wanted; at += SWARM_OP_BYTES) b[at] &= 0x3f; /* no runs */
     engine_run(&engine, b, wanted);
     return 0;
