@@ -18,7 +18,7 @@
 
 #define PROGRAM_OPS_MAX 1024u    /* operations in one program */
 #define PROGRAM_SLOTS 8192u      /* slots are numbered 0 .. PROGRAM_SLOTS-1 */
-#define PROGRAM_STEPS_MAX 65536u /* single calls that one run of a program makes, runs and repeats unrolled */
+#define PROGRAM_STEPS_MAX 65536u /* single calls that one run of a program makes at most, runs and repeats unrolled */
 #define PROGRAM_HEAP_MAX (UINT64_C(1) << 36)
 #define PROGRAM_BYTES_MAX (32u + 32u * PROGRAM_OPS_MAX) /* the longest byte form that program_encode writes */
 
