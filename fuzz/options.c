@@ -118,7 +118,7 @@ static const struct option_row {
     {"format", 0, CHOICE, "FORMAT", TO(format), RUNS & ~MINIMIZE, 0, 0, formats,
      "report as text, json, junit or sarif"},
     {"as", 0, CHOICE, "FORM", TO(as), SHOW, 0, 0, shapes, "show as text, c or html"},
-    {"all", 0, FLAG, NULL, TO(all), CHECK | EXPLORE, 0, 0, NULL, "go on after a finding"},
+    {"all", 0, FLAG, NULL, TO(all), CHECK | FUZZ | EXPLORE, 0, 0, NULL, "go on after a finding"},
     {"no-minimize", 0, FLAG, NULL, TO(no_minimize), SEEKS, 0, 0, NULL, "leave failing programs as they are"},
     {"names", 0, FLAG, NULL, TO(names), LIST, 0, 0, NULL, "names only, one a line"},
     {"canaries", 0, FLAG, NULL, TO(canaries), LIST, 0, 0, NULL, "the broken allocators, each with the rule it breaks"},

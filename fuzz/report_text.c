@@ -150,7 +150,7 @@ void report_text_end(FILE *out, const struct summary *s, bool quiet)
     fprintf(out, "%s program%s, %s operation%s, %u rule%s checked", report_grouped(s->counters.programs, programs),
             s->counters.programs == 1 ? "" : "s", report_grouped(s->counters.operations, operations),
             s->counters.operations == 1 ? "" : "s", rules, rules == 1 ? "" : "s");
-    if (s->coverage) fprintf(out, ", %s edges covered", report_grouped(s->coverage, operations));
+    if (s->coverage) fprintf(out, ", coverage %s", report_grouped(s->coverage, operations));
     if (s->seconds >= 0) fprintf(out, ", %.1f s", s->seconds);
     putc('\n', out);
     if (!quiet) print_skipped(out, s);

@@ -118,7 +118,7 @@ enum op_kind {
     OP_VZALLOC,
     OP_VMALLOC_USER,
     OP_VMALLOC_GFP, /* a bytes aligned to b (0: to a page) */
-    OP_VREALLOC,    /* to a bytes */
+    OP_VREALLOC,    /* to a bytes, b as there */
     OP_VFREE,
     OP_VFREE_ATOMIC,
     OP_VMAP,   /* the frames of slot `ref`, b: 0 in order, 1 in reverse, 2 the first again and again, 3 every second; a

@@ -60,7 +60,7 @@ some_work() { [[ $(working | wc -l) -ge $1 ]]; }
 # ---- Nothing to be found, and coverage kept -----------------------------------------------------------------------------
 
 ends 0 freelist --seconds 3 --jobs 2 --keep --out kept
-grep -Eq '^PASS freelist: [0-9,]+ programs, [0-9,]+ operations, [0-9]+ rules checked, [0-9,]+ edges covered' report ||
+grep -Eq '^PASS freelist: [0-9,]+ programs, [0-9,]+ operations, [0-9]+ rules checked, coverage [0-9,]+' report ||
     failed 'the summary is not as it should be' "$(<report)"
 compgen -G 'kept/freelist/*.bin' >/dev/null || failed '--keep keeps no coverage' "$(<said)"
 "$assay" replay freelist kept/freelist >replayed 2>&1 || failed 'what was kept does not pass' "$(head -n 20 replayed)"
@@ -122,7 +122,7 @@ if [[ $taken ]]; then # as if the interrupt had come earlier
     libfuzzer) mv "$taken" lost/libfuzzer-free_leaks/found/crash-0 ;;
     esac
 fi
-ends 1 broken/free_leaks --seconds 0.01 --jobs 1 --out lost --quiet
+ends 1 broken/free_leaks --seconds 0.01 --jobs 1 --all --no-minimize --out lost --quiet
 compgen -G 'lost/free_leaks-*.ops' >/dev/null || failed 'an interrupted campaign has lost its finding' "$(<said)"
 [[ -z $(find lost \( -path '*/crashes*/id:*' -o -path '*/found/crash-*' \) -type f) ]] ||
     failed 'inputs that show what is known lie about unjudged' "$(inputs)"

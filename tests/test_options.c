@@ -52,6 +52,17 @@ static void defaults_need_no_thought(void **state)
     assert_false(o.quiet || o.all || o.names || o.no_minimize || o.help || o.version);
 }
 
+static void fuzz_names_its_engine(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("assay fuzz freelist"), 0);
+    assert_true(o.engine == ENGINE_BUILTIN && !o.keep && !o.out_named);
+    assert_int_equal(parse("assay fuzz freelist --engine afl --jobs 2 --all --keep --out d --no-minimize"), 0);
+    assert_true(o.engine == ENGINE_AFL && o.jobs == 2 && o.all && o.keep && o.out_named && o.no_minimize);
+    REFUSED("assay fuzz freelist --engine honggfuzz", "--engine: 'honggfuzz' is not one of builtin, libfuzzer or afl");
+    REFUSED("assay check freelist --engine afl", "--engine does not apply to 'check'");
+}
+
 static void options_and_operands_in_any_order(void **state)
 {
     (void)state;
@@ -193,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_need_no_thought),
+        cmocka_unit_test(fuzz_names_its_engine),
         cmocka_unit_test(options_and_operands_in_any_order),
         cmocka_unit_test(numbers_up_to_their_bounds),
         cmocka_unit_test(numbers_that_are_none),
