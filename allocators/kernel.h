@@ -200,7 +200,7 @@ struct kernel_ops {
     void *(*vzalloc)(void *heap, size_t size);
     void *(*vmalloc_user)(void *heap, size_t size);
     void *(*vmalloc_gfp)(void *heap, size_t size, size_t align, unsigned gfp); /* __vmalloc_node with an alignment */
-    void *(*vrealloc)(void *heap, const void *p, size_t size, unsigned gfp);
+    void *(*vrealloc)(void *heap, const void *p, size_t size, size_t align, unsigned gfp); /* vrealloc_node_align */
     void (*vfree)(void *heap, const void *p);
     void (*vfree_atomic)(void *heap, const void *p);
     void *(*vmap)(void *heap, struct page **pages, unsigned count, unsigned flags); /* the array is the caller's; with

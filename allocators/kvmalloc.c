@@ -66,7 +66,7 @@ void kvfree_sensitive(void *heap, const void *p, size_t size)
 void *kvrealloc(void *heap, const void *p, size_t size, unsigned gfp)
 {
     struct machine *m = vmalloc_machine(heap);
-    if (machine_in_window(m, p)) return vrealloc(heap, p, size, gfp);
+    if (machine_in_window(m, p)) return vrealloc(heap, p, size, 0, gfp);
     if (!gfp_enter(m, gfp)) return NULL;
     size_t old = ksize(heap, p);
     if (!old && !zero_or_null(p)) return NULL;

@@ -38,8 +38,8 @@ static unsigned choose_order(const struct kmem_cache *c, const struct buddy *b)
     uint32_t most = slab_capacity(c, SLAB_ORDER_MAX, page_bytes);
     if (!most) return c->order_min;
     unsigned start = buddy_order(b, (size_t)c->stride * (most < SLAB_OBJECTS_MIN ? most : SLAB_OBJECTS_MIN));
-    for (size_t part = 16;;
-         part /= 2) /* ends: a slab with an object in it leaves less than half of itself unused (C29) */
+    /* This ends: a slab with an object in it leaves less than half of itself unused (C29). */
+    for (size_t part = 16;; part /= 2)
         for (unsigned order = start; order <= SLAB_ORDER_MAX; order++)
             if ((page_bytes << order) % c->stride <= (page_bytes << order) / part) return order;
 }

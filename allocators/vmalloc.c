@@ -202,11 +202,11 @@ static void resize_inside(struct area *a, unsigned char *p, size_t size, unsigne
     a->bytes = size;
 }
 
-void *vrealloc(void *heap, const void *p, size_t size, unsigned gfp)
+void *vrealloc(void *heap, const void *p, size_t size, size_t align, unsigned gfp)
 {
     struct vmalloc_heap *v = heap;
     struct machine *m = vmalloc_machine(v);
-    if (!p) return vmalloc_gfp(heap, size, 0, gfp);
+    if (!p) return vmalloc_gfp(heap, size, align, gfp);
     if (!size) {
         vfree(heap, p);
         return NULL;
@@ -218,11 +218,12 @@ void *vrealloc(void *heap, const void *p, size_t size, unsigned gfp)
         return NULL;
     }
     unsigned char *old = area_address(v, a);
+    if (align && (uintptr_t)old & (align - 1)) return warn(m, gfp);
     if (size <= (size_t)a->pages << m->page_shift) {
         resize_inside(a, old, size, gfp);
         return old;
     }
-    void *larger = vmalloc_gfp(heap, size, 0, gfp);
+    void *larger = vmalloc_gfp(heap, size, align, gfp);
     if (!larger) return NULL;
     memcpy(larger, old, a->bytes);
     area_free(v, a);

@@ -60,7 +60,8 @@ void *vmalloc(void *heap, size_t size);
 void *vzalloc(void *heap, size_t size);
 void *vmalloc_user(void *heap, size_t size);
 void *vmalloc_gfp(void *heap, size_t size, size_t align, unsigned gfp); /* align: a power of two, or 0 for a page */
-void *vrealloc(void *heap, const void *p, size_t size, unsigned gfp);
+/* align likewise; NULL, and the area as it was, if that is at an address which is not a multiple of it (B103). */
+void *vrealloc(void *heap, const void *p, size_t size, size_t align, unsigned gfp);
 void vfree(void *heap, const void *p);
 void vfree_atomic(void *heap, const void *p);
 void *vmap(void *heap, struct page **pages, unsigned count, unsigned flags);

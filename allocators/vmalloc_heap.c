@@ -76,7 +76,7 @@ static void *heap_realloc(void *heap, void *p, size_t size)
 {
     if (!p) return heap_malloc(heap, size);
     if (!is_live(heap, p)) return NULL;
-    void *q = vrealloc(heap, p, size, GFP_KERNEL);
+    void *q = vrealloc(heap, p, size, 0, GFP_KERNEL);
     return size ? or_enomem(q) : q;
 }
 

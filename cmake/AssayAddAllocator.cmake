@@ -4,7 +4,7 @@
 # Brings an allocator to assay. SOURCES are its own and its adapter (alloc.h is the manual), which exports assay_allocator;
 # INCLUDE and LINK are what they need. Made of it are, for the allocator NAME:
 #
-#   assay_NAME          a module, NAME.so, for `assay check` and every other verb
+#   assay_NAME          a module, NAME.so, for `assay check` and every other verb; without sanitizers
 #   assay_fuzz_NAME     a libFuzzer target, where clang is there
 #   assay_afl_NAME      an AFL++ target, where clang and afl-clang-fast are there
 #   assay_bench_NAME    prints what a malloc and its free cost, raw and checked; built and run when asked for
@@ -41,6 +41,9 @@ function(assay_add_allocator name)
         PREFIX "" OUTPUT_NAME ${name} C_VISIBILITY_PRESET default CXX_VISIBILITY_PRESET default)
     target_include_directories(assay_${name} PRIVATE ${allocator_INCLUDE})
     target_link_libraries(assay_${name} PRIVATE assay::headers ${allocator_LINK})
+    # The program that opens it has no sanitizer's runtime, whatever the rest of the project is built with.
+    target_compile_options(assay_${name} PRIVATE $<$<C_COMPILER_ID:GNU,Clang,AppleClang>:-fno-sanitize=all>)
+    target_link_options(assay_${name} PRIVATE $<$<C_COMPILER_ID:GNU,Clang,AppleClang>:-fno-sanitize=all>)
 
     set(asked $<TARGET_FILE:assay_${name}>)
     if(profile)

@@ -187,13 +187,13 @@ void report_sarif_end_diff(FILE *out, const struct diff_summary *s)
 {
     const struct diff *d = s->diff;
     const char *separator = "";
-    char category[PARTIES_MAX * sizeof d->labels[0] + 64] = "assay diff/";
+    char category[PARTIES_MAX * (sizeof d->labels[0] + 1) + 64];
+    size_t used = 0;
 
-    for (unsigned i = 0; i < d->count; i++) {
-        strcat(category, i > 0 ? "," : "");
-        strcat(category, d->labels[i]);
-    }
-    strcat(category, "/");
+    for (unsigned i = 0; i < d->count; i++)
+        used += (size_t)snprintf(category + used, sizeof category - used, "%s%s", i > 0 ? "," : "assay diff/",
+                                 d->labels[i]);
+    snprintf(category + used, sizeof category - used, "/");
     print_invocation(out, category, s->verdict, s->message);
     fputs("\"allocators\": [", out);
     for (unsigned i = 0; i < d->count; i++) {

@@ -29,9 +29,9 @@ struct target {
     enum target_kind kind;
     bool preload;                   /* cannot be opened late (static TLS): loaded with LD_PRELOAD */
     bool illegal;                   /* profile bit: contract errors are generated too */
+    bool guard;                     /* set by target_guard: live blocks are closed to the allocator (annotate.h) */
     enum target_mode mode;          /* set by target_narrow */
     unsigned machine;               /* likewise; 0: all of them, else enum machine_config + 1 */
-    bool guard;                     /* set by target_guard: live blocks are closed to the allocator (annotate.h) */
     const struct alloc_ops *ops;    /* built-ins; otherwise what target_open made, in the worker only */
     struct alloc_contract contract; /* as the profile has changed it */
     unsigned offered[4];            /* bit k of word k/32: the operation `enum op_kind` k is offered */

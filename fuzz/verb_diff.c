@@ -144,7 +144,6 @@ static void progress(void *context, const struct diff *d, double seconds)
 static int run_generated(struct side_by_side *s)
 {
     char error[512];
-    if (store_open(s->o->out, error, sizeof error)) return complain("%s", error);
     int failed = diff_run(&s->diff, error, sizeof error);
     if (s->diff.progress) fputs("\r\033[K", stderr);
     if (failed) complain("%s", error);
@@ -269,11 +268,12 @@ int verb_diff(const struct options *o)
 {
     static struct target targets[PARTIES_MAX];
     static struct side_by_side s;
+    char error[1024];
     unsigned count = 0, file_count = 0;
     const char **files = calloc(o->operand_count, sizeof *files);
     s = (struct side_by_side){.o = o, .finding = malloc(sizeof *s.finding)};
-    if (!files || !s.finding) return complain("no memory");
-    int status = sort_operands(o, targets, &count, files, &file_count);
+    int status = files && s.finding ? sort_operands(o, targets, &count, files, &file_count) : complain("no memory");
+    if (status == STATUS_HELD && !file_count && store_open(o->out, error, sizeof error)) status = complain("%s", error);
     if (status == STATUS_HELD) {
         s.report = (struct report){.format = o->format, .out = stdout, .quiet = o->quiet};
         s.diff = (struct diff){.targets = targets,

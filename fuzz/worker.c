@@ -43,8 +43,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 /* AddressSanitizer asks for these where it is built in. What it finds is an abort, and so a finding like any other; a
  * fault is handled below as in every build. Whatever exceeds a GiB is refused: the shadow of a block is written whole at
- * its allocation and its release, which for a huge one would look like a hang. */
-__attribute__((visibility("default"), used)) const char *__asan_default_options(void);
+ * its allocation and its release, which for a huge one would look like a hang. Fuzz targets have options of their own. */
+__attribute__((visibility("default"), used, weak)) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "abort_on_error=1:allocator_may_return_null=1:max_allocation_size_mb=1024";

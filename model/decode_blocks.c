@@ -240,6 +240,7 @@ static bool area_op(struct kernel_swarm *s, enum op_kind kind, const unsigned ch
     struct size n = kind == OP_KVREALLOC ? kernel_either(s, b[1], b[2]) : kernel_area(s, b[1], b[2]);
     size_set_a(op, n);
     if (b[3] % (kind == OP_VREALLOC ? 16 : 4) == 3) size_set_a(op, size_literal(0)); /* to nothing (B103, B108) */
+    if (kind == OP_VREALLOC && !(b[2] & 0x30)) op->b = UINT64_C(1) << (b[1] % 16);
     op->gfp = kernel_gfp(s, kind == OP_VREALLOC ? GFP_FOR_AREA : GFP_FOR_EITHER, b[3], kernel_small(n));
     return true;
 }

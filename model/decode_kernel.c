@@ -246,6 +246,8 @@ static void outside_op(struct kernel_swarm *s, enum op_kind kind, const unsigned
 {
     static const uint8_t contexts[8] = {CONTEXT_TASK,   CONTEXT_SPINLOCK, CONTEXT_HARDIRQ, CONTEXT_IRQS_OFF,
                                         CONTEXT_BH_OFF, CONTEXT_SOFTIRQ,  CONTEXT_TASK,    CONTEXT_TASK};
+    static const uint8_t faults[] = {FAULT_SLAB, FAULT_PAGES, FAULT_SLAB,       FAULT_PAGES, FAULT_FILTERED,
+                                     FAULT_VA,   FAULT_TABLE, FAULT_DESCRIPTOR, FAULT_MAP};
     struct op *op;
     switch (kind) {
     case OP_REPEAT: repeat_op(s, b); return;
@@ -260,8 +262,7 @@ static void outside_op(struct kernel_swarm *s, enum op_kind kind, const unsigned
         return;
     case OP_INJECT:
         op = kernel_append(s, kind, 0);
-        op->a = b[1] % (s->on & SWARM_VMALLOC ? FAULTS : FAULT_PAGES + 2u);
-        if (op->a > FAULT_PAGES && !(s->on & SWARM_VMALLOC)) op->a = FAULT_FILTERED;
+        op->a = s->on & SWARM_VMALLOC ? faults[b[1] % sizeof faults] : faults[b[1] % 5];
         op->b = 1 + (b[3] & 1 ? 0 : b[2] % (b[3] >= 0xe0 ? 64u : 8u));
         return;
     case OP_RUN_DEFERRED:
@@ -330,7 +331,7 @@ static const struct {
     {OP_REPEAT, 2, ALWAYS},
     {OP_CHECK, 1, ALWAYS},
     {OP_CONTEXT, 8, SWITCH_CONTEXTS},
-    {OP_INJECT, 4, SWITCH_FAULTS},
+    {OP_INJECT, 6, SWITCH_FAULTS},
     {OP_DROPPABLE, 5, SWITCH_RECLAIM},
     {OP_KSWAPD, 2, SWITCH_RECLAIM},
     {OP_SCOPE, 4, SWITCH_SCOPES},

@@ -291,6 +291,12 @@ static bool step_stranger(struct exec *x, uint64_t bytes)
     return true;
 }
 
+static void looked_at_all(struct exec *x)
+{
+    exec_worked(x, x->model.written + x->model.live * (uint64_t)EXEC_WORK_BLOCK);
+    if (x->kernel) exec_worked(x, x->kernel->live_bytes + x->kernel->live * (uint64_t)EXEC_WORK_BLOCK);
+}
+
 /* All operations but those of the malloc family. Apart, so that what they need does not burden every malloc. */
 static __attribute__((noinline)) bool step_other(struct exec *x, const struct op *op, unsigned slot, uint64_t a,
                                                  uint64_t b)
@@ -299,6 +305,7 @@ static __attribute__((noinline)) bool step_other(struct exec *x, const struct op
     if (op->kind >= OP_KERNEL_FIRST) return exec_step_kernel(x, op, slot, a, b);
     switch ((enum op_kind)op->kind) {
     case OP_CHECK:
+        looked_at_all(x);
         return model_verify_all(x, RULE_C10) && model_inspect(x) &&
                (!x->kernel || (kernel_verify_all(x, RULE_C10) && kernel_inspect(x)));
     case OP_REPEAT: return true;
@@ -317,6 +324,7 @@ static __attribute__((noinline)) bool step_other(struct exec *x, const struct op
     case OP_FOREIGN_FREE:
     case OP_WRONG_SIZE_FREE:
     case OP_WRITE_AFTER_FREE:
+        looked_at_all(x);
         kernel_as_task(x, true);
         model_guard(x, false); /* whoever looks for a header before a wrong pointer reads somebody's bytes */
         held = exec_step_illegal(x, op, slot, a, b);
@@ -428,7 +436,7 @@ static bool run_op(struct exec *x, uint32_t index)
     const uint32_t begun = x->calls, count = op->count < x->steps_left ? op->count : x->steps_left;
     x->op_index = at->op = index;
     at->kind = op->kind;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && x->work_left; i++) {
         if (model_alive(&x->model, slot) != idle) {
             x->step = at->step = i;
             x->calls = begun + i;
@@ -458,6 +466,7 @@ bool exec_round(struct exec *x)
     x->rounds_compared = course_compares(x);
     x->noted = x->rounds_compared || (x->options.observer && !x->round);
     x->steps_left = PROGRAM_STEPS_MAX;
+    x->work_left = EXEC_WORK_MAX;
     x->options.position->round = x->round;
     for (uint32_t i = 0; i < p->op_count; i++) {
         const struct op *op = &p->ops[i];

@@ -113,7 +113,8 @@ struct exec;
 struct exec *exec_open(const struct exec_options *options);
 void exec_close(struct exec *x);
 
-/* Runs p by its course and gives the first broken rule, or PASS. VERDICT_ERROR if and only if the harness itself fails
+/* Runs p by its course and gives the first broken rule, or PASS. A round makes PROGRAM_STEPS_MAX calls at most, and fewer
+ * where they are so large, or look at so much, that it would take minutes. VERDICT_ERROR if and only if the harness itself fails
  * (no memory for a heap of that size: p is skipped then, and `seen` says so). */
 void exec_run(struct exec *x, const struct program *p, struct verdict *verdict);
 

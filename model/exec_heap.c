@@ -82,7 +82,9 @@ static bool take_over(struct exec *x, unsigned slot)
 {
     bool large = x->model.blocks[slot].usable >= 4096;
     model_write(x, slot);
-    return !large || model_verify(x, slot, RULE_C1);
+    if (!large) return true;
+    exec_worked(x, model_written(x->model.blocks[slot].request));
+    return model_verify(x, slot, RULE_C1);
 }
 
 static void impossible(struct request *r, enum rule rule)
@@ -366,6 +368,7 @@ static bool step_usable_size(struct exec *x, const struct op *op, unsigned slot,
     struct block *b = &x->model.blocks[slot];
     if (!x->ops->usable_size) return exec_skip(x, OP_USABLE_SIZE);
     uint64_t before = exec_inside(x);
+    exec_worked(x, x->model.live * (uint64_t)EXEC_WORK_BLOCK);
     exec_checked(x, RULE_A20);
     size_t none = x->ops->usable_size(x->heap, NULL);
     if (none) return exec_fail(x, RULE_A20, NULL, "0 for NULL", "%zu", none);

@@ -35,6 +35,7 @@ struct exec {
     } outcome;
     uint32_t reports_seen;   /* of the lender's, already judged */
     uint32_t steps_left;     /* of PROGRAM_STEPS_MAX */
+    uint64_t work_left;      /* of EXEC_WORK_MAX */
     bool rounds_compared;    /* the course notes what each call came to, or holds it against the round that was noted */
     bool noted;              /* somebody is to be told of each call: the course or the observer */
     uint64_t *history;       /* a course's memory: one word for each call of a round */
@@ -75,6 +76,16 @@ bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expec
 static inline uint64_t exec_key(const struct exec *x, uint64_t generation)
 {
     return payload_key(x->program->heap.seed ^ x->contents_salt, generation);
+}
+
+/* Bytes that one round writes in large pieces and looks at in calls that look at all blocks, a block being as much as
+ * EXEC_WORK_BLOCK more. Beyond it a round goes on to its end without further calls: thousands of large blocks, verified
+ * thousands of times, would take minutes, and no engine could tell them from a hang. */
+#define EXEC_WORK_MAX (UINT64_C(1) << 30)
+#define EXEC_WORK_BLOCK 2048u
+static inline void exec_worked(struct exec *x, uint64_t bytes)
+{
+    x->work_left = x->work_left > bytes ? x->work_left - bytes : 0;
 }
 
 /* One more check of this rule was made. */

@@ -337,26 +337,38 @@ static bool judge_grown(struct exec *x, struct kernel_call *c, struct area_reque
                         (struct kernel_block){.always_zeroed = old->always_zeroed && c->gfp & GFP_BIT_ZERO});
 }
 
-static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a)
+/* Resizing does not make an area more aligned than it is. */
+static bool judge_misaligned(struct exec *x, struct kernel_call *c, const struct kernel_block *old, uint64_t align,
+                             const void *p)
+{
+    if (p)
+        return exec_fail(x, RULE_B103, p, "NULL: the old area is not aligned to that", "%s for an alignment of %llu",
+                         p == old->handle ? "the same address" : "another area", (unsigned long long)align);
+    return kernel_settle(x, c, FRAME_FREE) && kernel_verify(x, c->slot, RULE_B103);
+}
+
+static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     const struct kernel_block old = x->kernel->blocks[slot];
     const bool live = old.life == LIFE_LIVE;
-    const size_t bytes = (size_t)a;
+    const size_t page = x->kernel->machine->page_bytes, bytes = (size_t)a;
+    const bool misaligned = live && bytes && b && (uintptr_t)old.va % b;
     const bool shrinks = live && bytes && bytes <= old.usable;
+    if (b & (b - 1)) return true;
     if (old.life == LIFE_DEFERRED || old.pins || (live && (old.origin != ORIGIN_VMALLOC || old.put))) return true;
     /* What does not allocate may be legal elsewhere: it depends on how it is done. */
-    if (x->kernel->context != CONTEXT_TASK && live && (shrinks || !bytes)) return true;
+    if (x->kernel->context != CONTEXT_TASK && live && (shrinks || misaligned || !bytes)) return true;
     if (live && !kernel_verify(x, slot, RULE_C10)) return false;
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_MAP, .gfp = op->gfp & AREA_GFP, .request = bytes};
     struct area_request r = {.bytes = bytes,
                              .pages = area_pages_of(x, bytes),
-                             .align = x->kernel->machine->page_bytes,
+                             .align = b > page ? b : page,
                              .zeroed = !live && op->gfp & GFP_BIT_ZERO};
     caches_shared(x);
     if (!kernel_begin(x, &c)) return false;
     if (kernel_declines(x, &c)) return true;
     area_expect(x, &c, &r);
-    void *p = CALL(x, vrealloc, live ? old.handle : NULL, bytes, op->gfp);
+    void *p = CALL(x, vrealloc, live ? old.handle : NULL, bytes, (size_t)b, op->gfp);
     kernel_outcome(x, &c, p ? RESULT_PTR : RESULT_NULL, p);
     if (!kernel_end(x, &c)) return false;
     if (c.reported) return !live || kernel_verify(x, slot, c.must_rule);
@@ -366,6 +378,7 @@ static bool step_realloc(struct exec *x, const struct op *op, unsigned slot, uin
         if (p) return exec_fail(x, RULE_B103, p, "NULL: vrealloc to nothing is vfree", "an address");
         return area_left(x, &old) && kernel_forget(x, slot, LIFE_DEAD) && kernel_settle(x, &c, FRAME_FREE);
     }
+    if (misaligned) return judge_misaligned(x, &c, &old, b, p);
     if (shrinks) return area_resized(x, &c, &old, bytes, p);
     if (!p) return area_refused(x, &c, &r) && kernel_verify(x, slot, RULE_B103);
     return judge_grown(x, &c, &r, &old, p);
@@ -401,7 +414,7 @@ bool exec_step_vmalloc(struct exec *x, const struct op *op, unsigned slot, uint6
 {
     if (!is_offered(x->kernel->ops, (enum op_kind)op->kind)) return exec_skip(x, (enum op_kind)op->kind);
     switch ((enum op_kind)op->kind) {
-    case OP_VREALLOC: return step_realloc(x, op, slot, a);
+    case OP_VREALLOC: return step_realloc(x, op, slot, a, b);
     case OP_VFREE:
     case OP_VFREE_ATOMIC:
     case OP_VUNMAP:

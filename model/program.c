@@ -131,7 +131,7 @@ const struct op_shape op_shapes[OP_KINDS] = {
     [OP_VZALLOC] = {.name = "vzalloc", .slot = SLOT_RESULT, .a = SIZE},
     [OP_VMALLOC_USER] = {.name = "vmalloc_user", .slot = SLOT_RESULT, .a = SIZE},
     [OP_VMALLOC_GFP] = {.name = "vmalloc_gfp", .slot = SLOT_RESULT, .a = SIZE, .b = OPTIONAL("align", 0), .gfp = true},
-    [OP_VREALLOC] = {.name = "vrealloc", .slot = SLOT_ARGUMENT, .a = SIZE, .gfp = true},
+    [OP_VREALLOC] = {.name = "vrealloc", .slot = SLOT_ARGUMENT, .a = SIZE, .b = OPTIONAL("align", 0), .gfp = true},
     [OP_VFREE] = {.name = "vfree", .slot = SLOT_ARGUMENT},
     [OP_VFREE_ATOMIC] = {.name = "vfree_atomic", .slot = SLOT_ARGUMENT},
     [OP_VMAP] =

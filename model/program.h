@@ -18,7 +18,7 @@
 
 #define PROGRAM_OPS_MAX 1024u    /* operations in one program */
 #define PROGRAM_SLOTS 8192u      /* slots are numbered 0 .. PROGRAM_SLOTS-1 */
-#define PROGRAM_STEPS_MAX 65536u /* single calls that one run of a program makes, runs and repeats unrolled */
+#define PROGRAM_STEPS_MAX 65536u /* single calls that one run of a program makes at most, runs and repeats unrolled */
 #define PROGRAM_HEAP_MAX (UINT64_C(1) << 36)
 #define PROGRAM_BYTES_MAX (32u + 32u * PROGRAM_OPS_MAX) /* the longest byte form that program_encode writes */
 
@@ -118,7 +118,7 @@ enum op_kind {
     OP_VZALLOC,
     OP_VMALLOC_USER,
     OP_VMALLOC_GFP, /* a bytes aligned to b (0: to a page) */
-    OP_VREALLOC,    /* to a bytes */
+    OP_VREALLOC,    /* to a bytes, b as there */
     OP_VFREE,
     OP_VFREE_ATOMIC,
     OP_VMAP,   /* the frames of slot `ref`, b: 0 in order, 1 in reverse, 2 the first again and again, 3 every second; a

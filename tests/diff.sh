@@ -129,6 +129,21 @@ refused 'no such file' freelist ./absent.so
 refused 'exclude each other' freelist break --programs 5 --seconds 5
 refused 'runs on no simulated machine' freelist break --machine s4
 refused 'promises to report' libc libc --mode illegal
+"$assay" diff freelist break --programs 5 --out /proc/assay >out.txt 2>said.err
+[[ $? == 2 && ! -s out.txt && $(wc -l <said.err) == 1 ]] || failed 'a folder that cannot be made is not refused' "$(<out.txt)"
+if [[ -c /dev/full ]]; then
+    "$assay" diff freelist break --programs 5 >/dev/full 2>said.err
+    [[ $? == 2 && $(wc -l <said.err) == 1 ]] || failed 'a full disk is not seen' "$(<said.err)"
+fi
+
+# An interrupt ends it in order, with what was found.
+"$assay" diff freelist broken/calloc_dirty --seconds 60 --out found >out.txt 2>said.err &
+sleep 2
+kill -INT $!
+wait $!
+[[ $? == 1 ]] || failed 'an interrupted run loses its finding' "$(<said.err)"
+told 'interrupted: the budget was not used up'
+last 'assay replay broken/calloc_dirty found/'
 
 # ---- Formats, and the same bytes ------------------------------------------------------------------------------------------
 

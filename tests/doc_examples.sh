@@ -68,7 +68,7 @@ for block in *-*.cmake; do
         { printf 'cmake_minimum_required(VERSION 3.25)\nproject(block LANGUAGES C)\nenable_testing()\n' && cat "$block"; } >project/CMakeLists.txt
     fi
     echo 'int nothing;' | tee project/mine.c >project/adapter.c
-    if ! { cmake --install "${ASSAY%/*}" --prefix "$dir/prefix" && cmake -S project -B "project-$listed" -DCMAKE_PREFIX_PATH="$dir/prefix" &&
+    if ! { cmake --install "${ASSAY%/*}" --prefix "$dir/prefix" && CC=$ASSAY_CC cmake -S project -B "project-$listed" -DCMAKE_PREFIX_PATH="$dir/prefix" &&
         cmake --build "project-$listed" --target help | grep assay_mine; } >log 2>&1; then
         complain "$block does not configure"
         tail -n 5 log
@@ -96,6 +96,7 @@ while read -ra words; do
         help=$("$ASSAY" "$verb" --help)
     fi
     for word in "${words[@]:1}"; do
+        if [[ $word == -- ]]; then break; fi # the rest is a command's
         option=${word%%=*}
         if [[ $option != -* || $option == --help ]]; then continue; fi
         grep -qE -- "^  (-., )?$option( |$)|^  $option, " <<<"$help" || complain "README.md: no $option: ${words[*]}"

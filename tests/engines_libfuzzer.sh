@@ -25,7 +25,7 @@ failures=0
 fail() {
     failures=$((failures + 1))
     printf 'FAILED: %s\n' "$1"
-    tail -n 25 log
+    tail -n 12 log
 }
 
 : >empty

@@ -147,9 +147,28 @@ cd ..
 if command -v pkg-config >/dev/null; then
     export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
     read -ra flags < <(pkg-config --cflags assay)
-    cp "$ASSAY_SOURCE/examples/arena/arena.c" .
-    expect 0 cc cc -shared -fPIC "${flags[@]}" arena.c -o arena.so
-    expect 0 check "$(pkg-config --variable=program assay)" check ./arena.so --programs 200 --quiet
+    read -ra libraries < <(pkg-config --libs assay)
+    expect 0 cc cc -shared -fPIC "${flags[@]}" -DLARGEST=64 -Iuser/include user/mine.c user/adapter.c -o mine.so
+    expect 0 check "$(pkg-config --variable=program assay)" check ./mine.so --programs 200 --quiet
+    cat >judge.c <<'END'
+#include <assay/builtin.h>
+#include <assay/model/exec.h>
+int main(void)
+{
+    static struct exec_counters counters;
+    static struct program program;
+    struct exec_options options = {.ops = &alloc_freelist, .contract = alloc_freelist.contract, .counters = &counters};
+    struct exec *x = exec_open(&options);
+    struct verdict verdict;
+    program_clear(&program);
+    program.heap.size = 4096;
+    program.ops[program.op_count++] = (struct op){.kind = OP_MALLOC, .count = 1, .a = 100};
+    exec_run(x, &program, &verdict);
+    return verdict.kind != VERDICT_PASS || counters.operations < 1;
+}
+END
+    expect 0 cc cc "${flags[@]}" judge.c "${libraries[@]}" -o judge
+    expect 0 ran ./judge
 fi
 
 if ((failures)); then exit 1; fi

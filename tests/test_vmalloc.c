@@ -245,12 +245,12 @@ static void who_may_not_sleep_may_not_allocate(void **state)
     assert_true(reported(REPORT_SLEEP_IN_ATOMIC));
     k->vfree(heap, p);
     assert_true(reported(REPORT_SLEEP_IN_ATOMIC));
-    assert_null(k->vrealloc(heap, p, 2 * PAGE, GFP_KERNEL));
+    assert_null(k->vrealloc(heap, p, 2 * PAGE, 0, GFP_KERNEL));
     assert_true(reported(REPORT_SLEEP_IN_ATOMIC));
     check_area(p, 1);
     assert_non_null(k->vmalloc_gfp(heap, PAGE, 0, GFP_NOWAIT));
-    assert_ptr_equal(k->vrealloc(heap, p, 1, GFP_KERNEL), p);
-    assert_non_null(k->vrealloc(heap, p, 2 * PAGE, GFP_ATOMIC));
+    assert_ptr_equal(k->vrealloc(heap, p, 1, 0, GFP_KERNEL), p);
+    assert_non_null(k->vrealloc(heap, p, 2 * PAGE, 0, GFP_ATOMIC));
     assert_true(quiet());
 }
 
@@ -393,25 +393,36 @@ static void vrealloc_keeps_bytes(void **state)
     (void)state;
     power_on(MACHINE_S64, false);
     const unsigned zero = GFP_KERNEL | GFP_BIT_ZERO;
-    unsigned char *p = k->vrealloc(heap, NULL, 100, zero);
+    unsigned char *p = k->vrealloc(heap, NULL, 100, 0, zero);
     memset(p, 1, 100);
-    assert_ptr_equal(k->vrealloc(heap, p, PAGE, zero), p);
+    assert_ptr_equal(k->vrealloc(heap, p, PAGE, 0, zero), p);
     assert_int_equal(p[100], 0);
     p[50] = p[PAGE - 1] = 9;
-    assert_ptr_equal(k->vrealloc(heap, p, 10, zero), p);
-    unsigned char *q = k->vrealloc(heap, p, 2 * PAGE + 1, zero);
+    assert_ptr_equal(k->vrealloc(heap, p, 10, 0, zero), p);
+    unsigned char *q = k->vrealloc(heap, p, 2 * PAGE + 1, 0, zero);
     assert_ptr_not_equal(q, p);
     assert_false(lender_readable(p));
     assert_int_equal(q[9], 1);
     for (size_t i = 10; i < 3 * PAGE; i++) assert_int_equal(q[i], 0);
     check_area(q, 3);
     inject(FAULT_VA, 1);
-    assert_null(k->vrealloc(heap, q, 4 * PAGE, GFP_KERNEL));
+    assert_null(k->vrealloc(heap, q, 4 * PAGE, 0, GFP_KERNEL));
     check_area(q, 3);
-    assert_null(k->vrealloc(heap, q, 0, GFP_KERNEL));
+    assert_null(k->vrealloc(heap, q, 0, 0, GFP_KERNEL));
     assert_int_equal(window().areas, 0);
+    k->vmalloc(heap, PAGE);
+    q = k->vmalloc_gfp(heap, PAGE, 2 * PAGE, GFP_KERNEL);
+    assert_ptr_equal(k->vrealloc(heap, q, 7, 2 * PAGE, GFP_KERNEL), q);
+    p = k->vrealloc(heap, q, 2 * PAGE, 2 * PAGE, GFP_KERNEL);
+    assert_true(p && p != q && (uintptr_t)p % (2 * PAGE) == 0);
+    size_t more = (uintptr_t)p & (~(uintptr_t)p + 1); /* it is aligned to this, by chance, and to no more */
+    assert_ptr_equal(k->vrealloc(heap, p, PAGE, more, GFP_KERNEL), p);
+    assert_null(k->vrealloc(heap, p, PAGE, 2 * more, GFP_KERNEL));
+    check_area(p, 2);
+    q = p;
+    assert_null(k->vrealloc(heap, q, 0, 2 * more, GFP_KERNEL)); /* which is vfree */
     assert_true(quiet());
-    assert_null(k->vrealloc(heap, q, 1, GFP_KERNEL));
+    assert_null(k->vrealloc(heap, q, 1, 0, GFP_KERNEL));
     assert_true(reported(REPORT_DOUBLE_FREE));
 }
 

@@ -32,7 +32,8 @@ for allocator in freelist stack region break buddy slab kmalloc vmalloc; do
     programs=50 corpus=("$ASSAY_SOURCE"/corpus/regressions/freelist-*)
     case $allocator in
     freelist) corpus+=("$ASSAY_SOURCE"/corpus/regressions/model-[!d]*) ;; # one needs gigabytes of shadow
-    buddy | slab | kmalloc | vmalloc) programs=10 corpus=("$ASSAY_SOURCE"/corpus/regressions/kernel-*) ;; # mapping is slow
+    buddy | slab | kmalloc) programs=10 corpus=("$ASSAY_SOURCE"/corpus/regressions/kernel-[afr]*) ;; # mapping is slow
+    vmalloc) programs=10 corpus=("$ASSAY_SOURCE"/corpus/regressions/kernel-*) ;;
     esac
     clean "$allocator-check" "$ASSAY" check "$allocator" --seed 1 --programs "$programs" --timeout 60 --jobs 1 --out "$dir"
     clean "$allocator-replay" "$ASSAY" replay "$allocator" "${corpus[@]}" --timeout 60

@@ -326,28 +326,37 @@ static void patch_remap(struct alloc_ops *ops) { kernel_rows(ops)->remap_vmalloc
 
 /* ---- B103 ----------------------------------------------------------------------------------------------------------- */
 
-static void *vrealloc_short(void *heap, const void *p, size_t size, unsigned gfp)
+static void *vrealloc_short(void *heap, const void *p, size_t size, size_t align, unsigned gfp)
 {
     const struct area *a = p ? vmalloc_find(heap, p) : NULL;
     size_t old = a ? a->bytes : 0;
-    unsigned char *q = vrealloc(heap, p, size, gfp);
+    unsigned char *q = vrealloc(heap, p, size, align, gfp);
     if (old && q && q != p) q[old - 1] ^= 1;
     return q;
 }
 
 static void patch_short(struct alloc_ops *ops) { kernel_rows(ops)->vrealloc = vrealloc_short; }
 
-static void *vrealloc_moves(void *heap, const void *p, size_t size, unsigned gfp)
+static void *vrealloc_moves(void *heap, const void *p, size_t size, size_t align, unsigned gfp)
 {
     const struct area *a = p ? vmalloc_find(heap, p) : NULL;
     struct machine *m = vmalloc_machine(heap);
     bool shrinks = a && !(a->flags & AREA_VMAP) && size && size < a->bytes && machine_can_sleep(m);
-    void *q = shrinks ? vmalloc_gfp(heap, size, 0, gfp) : NULL;
-    if (!q) return vrealloc(heap, p, size, gfp);
+    bool fits = !align || !((uintptr_t)p & (align - 1));
+    void *q = shrinks && fits ? vmalloc_gfp(heap, size, align, gfp) : NULL;
+    if (!q) return vrealloc(heap, p, size, align, gfp);
     memcpy(q, p, size);
     vfree(heap, p);
     return q;
 }
+
+static void *vrealloc_anyhow(void *heap, const void *p, size_t size, size_t align, unsigned gfp)
+{
+    bool fits = !align || !((uintptr_t)p & (align - 1));
+    return vrealloc(heap, p, size, fits ? align : 0, gfp);
+}
+
+static void patch_anyhow(struct alloc_ops *ops) { kernel_rows(ops)->vrealloc = vrealloc_anyhow; }
 
 static void patch_moves(struct alloc_ops *ops) { kernel_rows(ops)->vrealloc = vrealloc_moves; }
 
@@ -514,6 +523,8 @@ const struct canary broken_vmalloc[] = {
     {"vunmap_any", "B101", "vunmap frees areas of vmalloc", &alloc_vmalloc, patch_unmap_any},
     {"remap_from_start", "B102", "a user mapping ignores its offset", &alloc_vmalloc, patch_remap},
     {"vrealloc_short", "B103", "the last byte is lost when an area moves", &alloc_vmalloc, patch_short},
+    {"vrealloc_anyhow", "B103", "an area is resized though it is aligned to less than asked", &alloc_vmalloc,
+     patch_anyhow},
     {"vrealloc_moves", "B103", "an area moves when it shrinks", &alloc_vmalloc, patch_moves},
     {"vmalloc_prepared", "B104", "a page table is made that nobody needs", &alloc_vmalloc, patch_prepared},
     {"vmalloc_twice", "B105", "the first page is mapped twice", &alloc_vmalloc, patch_twice},

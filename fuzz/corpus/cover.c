@@ -210,19 +210,19 @@ static int choose(uint64_t programs, char **paths)
     char error[4400];
     if (!edge_count) return fail(target.name, "its code was not compiled to tell which edges are taken");
     bool *reached = memory(edge_count), *covered = memory(edge_count);
-    for (; *paths; paths++) {
-        if (store_program(*paths, &p, error, sizeof error)) return fail(*paths, error);
-        consider(&p, reached);
+    int status = 0;
+    for (; *paths && !status; paths++) {
+        if (store_program(*paths, &p, error, sizeof error)) status = fail(*paths, error);
+        else consider(&p, reached);
     }
     generator_init(&g, &target, SEED);
-    for (uint64_t i = 0; i < programs; i++) {
+    for (uint64_t i = 0; i < programs && !status; i++) {
         generator_program(&g, i, &p);
         consider(&p, reached);
     }
     size_t chosen = 0;
     for (; choose_next(chosen, covered); chosen++) join(covered, candidates[chosen].reached);
     shrink_all(chosen);
-    int status = 0;
     for (size_t i = 0; i < chosen && !status; i++) status = write_program(candidates[i].program);
     printf("%s: %zu programs reach the %zu edges that %llu reach\n", target.name, chosen, count(covered),
            (unsigned long long)programs);

@@ -67,6 +67,7 @@ static struct exec *executor(struct engine *e, struct trace *trace)
                                    .trace = trace,
                                    .counters = e->counters,
                                    .position = &e->position,
+                                   .observer = e->observer,
                                    .features = &shown.run,
                                    .guard = guard()};
     return exec_open(&o);
@@ -114,6 +115,15 @@ int engine_open_linked(struct engine *e, const struct alloc_ops *ops, const char
     memset(e, 0, sizeof *e);
     if (target_adopt(&e->target, ops, name, profile, error, size)) return -1;
     return open_target(e, error, size);
+}
+
+int engine_observe(struct engine *e, struct observer *o, char *error, size_t size)
+{
+    exec_close(e->exec);
+    e->observer = o;
+    if ((e->exec = executor(e, e->trace))) return 0;
+    snprintf(error, size, "%s: no memory for the executor", e->target.name);
+    return -1;
 }
 
 void engine_narrow(struct engine *e, uint8_t groups)
@@ -181,7 +191,9 @@ void engine_judge(struct engine *e, struct verdict *verdict)
 {
     watch_faults();
     running = e;
+    if (e->observer) observe_begin(e->observer);
     exec_run(e->exec, &e->program, verdict);
+    if (e->observer) observe_end(e->observer, verdict->kind);
     running = NULL;
     show_rules(e);
 }
@@ -218,6 +230,7 @@ static void tell(struct engine *e)
 static void again(struct engine *e)
 {
     struct verdict verdict;
+    e->observer = NULL;
     struct exec *x = executor(e, &found.trace);
     if (!x) return;
     exec_run(x, &e->program, &verdict);
@@ -226,14 +239,31 @@ static void again(struct engine *e)
     if (found.repeated) found.verdict = verdict;
 }
 
+/* Past our own handlers: this has been told. */
+static _Noreturn void give_up(enum rule rule)
+{
+    running = NULL;
+    for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &before[i], NULL);
+    engine_rule_abort(rule);
+}
+
 _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict)
 {
     found.verdict = *verdict;
     if (e->trace) found.trace = *e->trace;
     else again(e);
     tell(e);
-    for (unsigned i = 0; i < SIGNALS; i++) sigaction(faults[i], &before[i], NULL);
-    abort();
+    give_up(verdict->rule);
+}
+
+_Noreturn void engine_disagree(struct engine *e, const struct engine *other, const struct verdict *verdict)
+{
+    again(e); /* for its results beside the program */
+    found.verdict = *verdict;
+    found.other = &other->target;
+    found.repeats = 0;
+    tell(e);
+    give_up(verdict->rule);
 }
 
 void engine_fault(enum rule rule, int signal_number, const char *seen)

@@ -16,6 +16,7 @@
 
 #include "exec.h"
 #include "generator.h"
+#include "observe.h"
 #include "target.h"
 
 struct engine {
@@ -24,6 +25,7 @@ struct engine {
     struct exec *exec;
     struct exec_counters *counters; /* in the file that ASSAY_COUNTERS names, if it has room */
     struct exec_position position;
+    struct observer *observer;    /* or NULL */
     uint64_t checked[RULE_COUNT]; /* of the counters, before the program that runs */
     struct program program;       /* the one that runs, or ran last */
     struct trace *trace;          /* on a host heap, where no second run can tell more */
@@ -42,6 +44,10 @@ int engine_open_linked(struct engine *e, const struct alloc_ops *ops, const char
  * malloc family. */
 void engine_narrow(struct engine *e, uint8_t groups);
 
+/* Has every program from now on noted by `o` (observe.h), which outlives the engine: the engine itself calls observe_begin
+ * and observe_end. 0, or -1 with `error`. */
+int engine_observe(struct engine *e, struct observer *o, char *error, size_t size);
+
 /* Fills e->program from any bytes, as generator_decode. */
 void engine_decode(struct engine *e, const void *bytes, size_t length);
 
@@ -51,8 +57,14 @@ void engine_judge(struct engine *e, struct verdict *verdict);
 /* Decodes, runs and judges. Returns if and only if no rule was broken. */
 void engine_run(struct engine *e, const void *bytes, size_t length);
 
+/* On e->program these two disagree, as the verdict says: stored, reported, and abort(). */
+_Noreturn void engine_disagree(struct engine *e, const struct engine *other, const struct verdict *verdict);
+
 /* Stores e->program, reports the verdict on standard error, and aborts. */
 _Noreturn void engine_fail(struct engine *e, const struct verdict *verdict);
+
+/* Aborts in a function named after the rule: services go by the names on top of the stack. */
+_Noreturn void engine_rule_abort(enum rule rule);
 
 /* For who learns first of what a call does to the process (a signal handler, a sanitizer's callback): stores the program
  * that runs, if any, and says on standard error that it broke `rule` (CRASH, ABORT, EXIT), and `seen` in which call. What

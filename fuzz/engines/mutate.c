@@ -101,10 +101,9 @@ static uint64_t border(struct edit *e, uint64_t value, unsigned at)
     }
 }
 
-/* A random operation that is likely to do something: an existing record with another kind or size, or a plain one. */
-static void new_literal(struct edit *e, unsigned char *r)
+/* A random operation of the family that begins with `first`, likely to do something. */
+static void new_literal(struct edit *e, unsigned char *r, unsigned first)
 {
-    const unsigned first = e->count && record(e, 0)[AT_KIND] >= OP_KERNEL_FIRST ? OP_KERNEL_FIRST : OP_MALLOC;
     memset(r, 0, LITERAL_OP_BYTES);
     r[AT_KIND] = (unsigned char)(first + below(e, first ? OP_KINDS - OP_KERNEL_FIRST : OP_CHECK + 1));
     put(r + AT_SLOT, 2, below(e, 1 + e->count));
@@ -117,10 +116,11 @@ static void new_literal(struct edit *e, unsigned char *r)
 
 static bool insert(struct edit *e)
 {
+    const unsigned first = e->count && record(e, 0)[AT_KIND] >= OP_KERNEL_FIRST ? OP_KERNEL_FIRST : OP_MALLOC;
     const size_t at = below(e, e->count + 1), count = open_gap(e, at, 1 + below(e, below(e, 4) ? 2 : STRETCH_MAX));
     for (size_t i = at; i < at + count; i++) {
         unsigned char *r = record(e, i);
-        if (is_literal(e)) new_literal(e, r);
+        if (is_literal(e)) new_literal(e, r, first);
         else fill(e, r, e->record);
     }
     return count > 0;
