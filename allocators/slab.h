@@ -54,7 +54,7 @@ struct kmem_cache {
     uint32_t stride;       /* from object to object */
     uint32_t align;        /* effective (B66); of merged caches the largest */
     unsigned flags;        /* enum cache_flags */
-    unsigned gfp;          /* bits that every request for pages gets: zone, RECLAIMABLE, COMP */
+    unsigned gfp;          /* bits that every request for pages gets: DMA, RECLAIMABLE */
     uint8_t order, order_min, life;
     bool permanent; /* of kmalloc: the first in the list, neither merged nor destroyed */
     void (*constructor)(void *object);

@@ -8,7 +8,7 @@
 
 /* ---- Scattering ------------------------------------------------------------------------------------------------------ */
 
-/* Shell's method with the gaps of Ciura's kind, which needs no memory. */
+/* Shell's method with Knuth's gaps, which needs no memory. */
 static void sort(uint32_t *pfns, uint32_t count)
 {
     uint32_t gap = 1;

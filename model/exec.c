@@ -356,14 +356,19 @@ static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
 
 static unsigned magnitude(uint64_t n) { return n ? 64 - (unsigned)__builtin_clzll(n) : 0; }
 
-static __attribute__((noinline)) void show(struct exec *x, const struct op *op)
+static inline void show(struct exec *x, const struct op *op)
 {
     struct exec_features *f = x->options.features;
     const bool refused = x->outcome.result == RESULT_NULL;
     f->calls[op->kind][x->outcome.result == RESULT_REPORT ? 2 : refused] = 1;
     f->sizes[magnitude(x->call_size) % 64][refused] = 1;
+}
+
+static void show_live(struct exec *x)
+{
+    struct exec_features *f = x->options.features;
     f->live[magnitude(x->model.live + (x->kernel ? x->kernel->live : 0)) % 16] = 1;
-    f->live_bytes[magnitude(x->model.live_bytes) % 48] = 1;
+    f->live_bytes[magnitude(x->model.live_bytes + (x->kernel ? x->kernel->live_bytes : 0)) % 48] = 1;
 }
 
 /* What must hold after any legal call. */
@@ -482,6 +487,7 @@ bool exec_round(struct exec *x)
     x->op_index = p->op_count;
     x->step = 0;
     take_picture(x);
+    if (x->options.features) show_live(x);
     if (x->options.observer && !x->round) observe_round(x->options.observer, x);
     return true;
 }

@@ -72,8 +72,8 @@ struct exec_counters {
 struct exec_features {
     uint8_t calls[OP_KINDS][3]; /* made, by what came of them: a result, a refusal, a report */
     uint8_t sizes[64][2];       /* of requests, by magnitude (number of bits), granted and refused */
-    uint8_t live[16];           /* blocks alive, by magnitude */
-    uint8_t live_bytes[48];     /* what they hold, likewise */
+    uint8_t live[16];           /* blocks alive at the end of a round, by magnitude */
+    uint8_t live_bytes[48];     /* what they hold then, likewise */
 };
 
 /* Told whose the bytes of the malloc family's blocks are, so that a tool (AddressSanitizer, memcheck) can see an allocator

@@ -81,7 +81,7 @@ static inline uint64_t exec_key(const struct exec *x, uint64_t generation)
 /* Bytes that one round writes in large pieces and looks at in calls that look at all blocks, a block being as much as
  * EXEC_WORK_BLOCK more. Beyond it a round goes on to its end without further calls: thousands of large blocks, verified
  * thousands of times, would take minutes, and no engine could tell them from a hang. */
-#define EXEC_WORK_MAX (UINT64_C(1) << 30)
+#define EXEC_WORK_MAX (UINT64_C(1) << 29)
 #define EXEC_WORK_BLOCK 2048u
 static inline void exec_worked(struct exec *x, uint64_t bytes)
 {

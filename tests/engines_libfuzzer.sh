@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # engines_libfuzzer.sh: what a fuzzing service asks of a target: it starts, is instrumented, runs on an empty input and on all
 # that is in corpus/, ends in order, and finds a bug from nothing, which its report's last line replays.
-# timeout: 120
+# timeout: 300
 # presets: libfuzzer libfuzzer-asan
 set -u
 
