@@ -13,7 +13,8 @@ cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=None -DASSAY_UNIT_TES
     -DASSAY_ENGINES=service "-DASSAY_ENGINE_LIBRARY=$LIB_FUZZING_ENGINE"
 cmake --build "$build" --target fuzz/engines/all
 
-# Regressions and the rules' borders are for everyone, what reaches an allocator's code for its targets.
+# Regressions and the rules' borders are for everyone, what reaches an allocator's code for its targets. What was about the
+# harness says nothing of an allocator, and may take it long.
 seeds() {
     local name=$1 folder=$WORK/seeds part
     case $name in kernel_*) name=vmalloc ;; esac
@@ -21,7 +22,8 @@ seeds() {
     mkdir -p "$folder"
     for part in regressions rules recorded "$name"; do
         if [ -d "$source/corpus/$part" ]; then
-            find "$source/corpus/$part" -type f -regex '.*\.\(ops\|bin\)' -exec cp -t "$folder" {} +
+            find "$source/corpus/$part" -type f -regex '.*\.\(ops\|bin\)' \
+                ! -name 'harness-*' -exec cp -t "$folder" {} +
         fi
     done
     rm -f "$2"
