@@ -67,7 +67,10 @@ static inline bool allocated(struct exec *x, struct request *r, const struct bef
     r->injected = x->lender.refused != before->refused;
     bool judged = moved && p && !r->impossible; /* what an impossible request needs cannot be said */
     if (x->lender.brk != before->brk && !model_moved_break(x, before->brk, judged ? r : NULL)) return false;
-    if (!p) return refused(x, r);
+    if (!p) {
+        r->injected = r->injected || (x->kernel && kernel_struck(x));
+        return refused(x, r);
+    }
     outcome(x, r->op, r->slot, RESULT_PTR, p, r->bytes, 0);
     if (r->bytes == 0 && x->options.contract.zero_size == ZERO_SIZE_NULL)
         return exec_fail(x, r->zero_rule, p, "NULL for 0 bytes, as the contract declares", "a block");
@@ -248,7 +251,7 @@ static __attribute__((noinline)) bool realloc_to_zero(struct exec *x, const stru
     void *q = op->kind == OP_REALLOCARRAY ? x->ops->reallocarray(x->heap, (void *)old.base, 0, 1)
                                           : x->ops->realloc(x->heap, (void *)old.base, 0);
     exec_checked(x, RULE_A18);
-    r.injected = x->lender.refused != before.refused;
+    r.injected = x->lender.refused != before.refused || (x->kernel && kernel_struck(x));
     outcome(x, op, slot, q ? RESULT_PTR : RESULT_NULL, q, 0, *x->error);
     if (policy == REALLOC_ZERO_UNIQUE && q) return model_granted(x, &r, q);
     if (q) return exec_fail(x, RULE_A18, q, "NULL, as the contract declares", "a block");

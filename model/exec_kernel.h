@@ -266,6 +266,8 @@ void caches_close(struct exec *x), areas_close(struct exec *x), pools_close(stru
  * FRAME_PLAIN. The pair around calls that a course makes by itself. */
 bool kernel_plain(struct exec *x, exec_step *step, const struct op *op, unsigned slot, uint64_t a, uint64_t b);
 void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *op);
+/* During such a call: has a fault struck it? Then a refusal says nothing of the next request like it. */
+bool kernel_struck(const struct exec *x);
 bool kernel_plain_end(struct exec *x, struct kernel_call *c);
 /* The context alone, and back to the program's; nothing without a machine. */
 void kernel_as_task(struct exec *x, bool task);

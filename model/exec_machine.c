@@ -136,6 +136,8 @@ void kernel_plain_begin(struct exec *x, struct kernel_call *c, const struct op *
     k->scope = scope;
 }
 
+bool kernel_struck(const struct exec *x) { return machine_event_count(x->kernel->machine, EVENT_INJECTED) > 0; }
+
 bool kernel_plain_end(struct exec *x, struct kernel_call *c)
 {
     bool held = kernel_end(x, c) && kernel_settle(x, c, FRAME_PLAIN);
