@@ -29,7 +29,8 @@ install(EXPORT assay NAMESPACE assay:: FILE assayTargets.cmake DESTINATION ${ass
 file(GLOB headers CONFIGURE_DEPENDS allocators/*.h)
 list(FILTER headers EXCLUDE REGEX "_internal\\.h$")
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay)
-set(headers exec.h program.h verdict.h rules.def minimise.h encode.h machine_picture.h area_model.h frame_map.h)
+set(headers exec.h program.h verdict.h rules.def minimise.h encode.h machine_picture.h area_model.h frame_map.h
+    observe.h)
 list(TRANSFORM headers PREPEND model/)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/model)
 file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/generator.h fuzz/engines/engine.h

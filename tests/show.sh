@@ -111,9 +111,9 @@ for line in 'p1 = vmalloc 9000 .*window page 0' 'p4 = kmalloc 0 .*ZERO_SIZE_PTR'
 done
 ! grep -q '18446744073709551615' seen || failed 'an offset that is none is printed'
 
-printf '%s\n' 'assay 1' 'heap machine=s64' 'p0 = vmalloc 2101248' >array.ops
-"$assay" show array.ops >seen || failed 'an area of 513 pages does not run'
-grep -q '     8192  AAa' seen || failed 'the frames of an array of pages are taken for a slab'
+printf '%s\n' 'assay 1' 'heap machine=s64' 'p0 = vmalloc 4198400' >array.ops # whose pointers fill more than a page
+"$assay" show array.ops >seen || failed 'an area of 1025 pages does not run'
+grep -q '     8192  AA*a' seen || failed 'the frames of an array of pages are taken for a slab'
 
 # ---- The heap of a family without a machine.
 
