@@ -54,6 +54,14 @@ static bool one_is_there(void *context, const char *path)
     return false;
 }
 
+/* Appends to a variable that is set: of an option that is given twice, sanitizers take the last. */
+static void demand(const char *name, const char *options)
+{
+    const char *old = getenv(name);
+    char all[4096];
+    if (old && (size_t)snprintf(all, sizeof all, "%s:%s", old, options) < sizeof all) setenv(name, all, 1);
+}
+
 static void environment(const struct outside *o, const struct outside_job *job)
 {
     static const char *const settings[][2] = {
@@ -70,6 +78,10 @@ static void environment(const struct outside *o, const struct outside_job *job)
     char path[OUTSIDE_PATH_MAX + 64];
     bool resumes = false;
     for (unsigned i = 0; i < sizeof settings / sizeof *settings; i++) setenv(settings[i][0], settings[i][1], 1);
+    /* afl-fuzz demands this of options that somebody has set, whether or not there is a sanitizer. */
+    demand("ASAN_OPTIONS", "abort_on_error=1:symbolize=0");
+    demand("LSAN_OPTIONS", "symbolize=0");
+    demand("MSAN_OPTIONS", "exit_code=86:symbolize=0");
     snprintf(path, sizeof path, "%s/build/%s/engines/libassay_mutate_afl.so", o->root, o->engine->preset);
     setenv("AFL_CUSTOM_MUTATOR_LIBRARY", path, 1);
     snprintf(path, sizeof path, "%s/queue/id:*", job->name);

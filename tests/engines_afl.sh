@@ -19,6 +19,7 @@ trap cleanup EXIT
 cd "$work" || exit 2
 export AFL_ALLOW_TMP=1 AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1
 export ASSAY_OUT=
+unset ASAN_OPTIONS UBSAN_OPTIONS # of which AFL++'s tools have demands of their own
 ulimit -c 0
 failures=0
 
