@@ -24,6 +24,7 @@ static struct either expect(struct exec *x, const struct kernel_call *c, uint64_
     e.object = (struct object_request){.group = GROUP_NONE};
     if (bytes && bytes <= KMALLOC_MAX) {
         e.object = kmalloc_request(x, bytes, c->effective);
+        e.object.fallible = e.large;
         objects_expect(x, c, &e.object);
     }
     return e;

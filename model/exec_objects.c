@@ -89,7 +89,7 @@ void caches_shared(struct exec *x)
 bool objects_judge_injection(struct exec *x, const struct kernel_call *c, const struct object_request *r)
 {
     const bool marked = r->group < GROUP_KMALLOC && x->kernel->caches->caches[r->group].flags & CACHE_FAILSLAB;
-    const bool nofail = c->effective & GFP_BIT_NOFAIL;
+    const bool nofail = (c->effective & GFP_BIT_NOFAIL) && !r->fallible;
     if (r->group == GROUP_NONE && nofail && c->injected & STRUCK_BY(FAULT_PAGES))
         return exec_fail(x, RULE_B114, NULL, "no injected failure of a request that must not fail", "one was injected");
     if (!(c->injected & (STRUCK_BY(FAULT_SLAB) | STRUCK_BY(FAULT_FILTERED)))) return true;

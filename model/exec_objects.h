@@ -13,6 +13,7 @@ struct object_request {
     uint64_t align;
     unsigned order; /* of the smallest slab, or of the pages */
     bool zeroed, constructed;
+    bool fallible; /* asked without NOFAIL, whatever the call's mask says (B106) */
     enum rule align_rule, zero_rule, class_rule, refusal_rule;
     /* filled by objects_expect, on the state before the call */
     uint32_t spare; /* free objects that the group had */
