@@ -7,6 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Sanitizers ask for these where they are built in. What they find is an abort, and so a finding like any other. Whatever
+ * exceeds 64 MiB is refused: AddressSanitizer writes the shadow of a block whole at its allocation and its release, which
+ * for a huge one would look like a hang. They stand here because fuzz targets, which have options of their own, share all
+ * but this file. */
+__attribute__((visibility("default"), used)) const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "abort_on_error=1:allocator_may_return_null=1:max_allocation_size_mb=64";
+}
+
+/* With gcc, UndefinedBehaviorSanitizer has options of its own. */
+__attribute__((visibility("default"), used)) const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void) { return "abort_on_error=1"; }
+
 volatile bool interrupted;
 
 static void on_interrupt(int number)

@@ -41,19 +41,6 @@ static void on_fault(int number, siginfo_t *info, void *context)
     raise(number); /* delivered when this handler returns: the parent sees the true signal */
 }
 
-/* AddressSanitizer asks for these where it is built in. What it finds is an abort, and so a finding like any other; a
- * fault is handled below as in every build. Whatever exceeds a GiB is refused: the shadow of a block is written whole at
- * its allocation and its release, which for a huge one would look like a hang. Fuzz targets have options of their own. */
-__attribute__((visibility("default"), used, weak)) const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "abort_on_error=1:allocator_may_return_null=1:max_allocation_size_mb=1024";
-}
-
-/* With gcc, UndefinedBehaviorSanitizer has options of its own. */
-__attribute__((visibility("default"), used)) const char *__ubsan_default_options(void);
-const char *__ubsan_default_options(void) { return "abort_on_error=1"; }
-
 /* The process under test is not searched for leaks: what the allocator keeps is for the rules to judge. */
 __attribute__((visibility("default"), used)) int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return self.journal != NULL; }

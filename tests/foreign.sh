@@ -2,6 +2,7 @@
 # foreign.sh: shared libraries as allocators, through the command line. Needs ASSAY (the program) and ASSAY_CC (a C
 # compiler); builds the libraries of tests/foreign/ in a directory of its own.
 set -u
+unset ASAN_OPTIONS UBSAN_OPTIONS # the program brings its own, and must
 
 assay=${ASSAY:?the assay program} cc=${ASSAY_CC:?a C compiler}
 assay=$(realpath "$assay")

@@ -33,11 +33,11 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t 
 
 /* ---- Sanitizers ---------------------------------------------------------------------------------------------------------- */
 
-/* Leaks are for the rules to judge; what exceeds a GiB is refused, as in worker.c. */
+/* Leaks are for the rules to judge; what exceeds 64 MiB is refused, as in main.c. */
 __attribute__((visibility("default"), used)) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
-    return "allocator_may_return_null=1:max_allocation_size_mb=1024:detect_leaks=0";
+    return "allocator_may_return_null=1:max_allocation_size_mb=64:detect_leaks=0";
 }
 
 /* They call these when they have something to say, before they end the process. */
