@@ -12,6 +12,7 @@
 #define LOOK_SECONDS 0.05
 #define PROGRESS_SECONDS 0.1
 #define REPEATS 5u /* as investigate.c's */
+#define SEEDS 32u  /* tried for a course that draws sizes */
 
 static double wall(void)
 {
@@ -81,33 +82,59 @@ void exploration_run(struct exploration *x, struct exploration_result *r)
 
 /* ---- The finding ------------------------------------------------------------------------------------------------------------ */
 
-/* What a heap keeps back after everything was freed (C24) shows beside what it granted before: a request first, and again
- * when all is over. */
+/* The last call asks for what was granted before (C24): so does the course, when all is over. */
+static void again_when_drained(struct program *p)
+{
+    p->op_count--;
+    p->heap.course = COURSE_DRAIN;
+}
+
+/* ... or for what a fresh heap grants: which is asked for first, too. */
 static void bracket(struct program *p)
 {
     const struct op request = p->ops[p->op_count - 1];
-    const struct op take = {.kind = OP_MALLOC, .count = 1, .a = request.a, .slot = EXPLORE_LIVE_MAX};
-    const struct op give = {.kind = OP_FREE, .count = 1, .slot = EXPLORE_LIVE_MAX};
     memmove(p->ops + 2, p->ops, p->op_count * sizeof *p->ops);
-    p->ops[0] = take;
-    p->ops[1] = give;
+    p->ops[0] = (struct op){.kind = OP_MALLOC, .count = 1, .a = request.a, .slot = EXPLORE_LIVE_MAX};
+    p->ops[1] = (struct op){.kind = OP_FREE, .count = 1, .slot = EXPLORE_LIVE_MAX};
     p->op_count += 2;
     p->heap.course = COURSE_DRAIN;
-    program_normalise(p);
 }
 
-void exploration_investigate(const struct exploration *x, const struct exploration_result *r, struct finding *f)
+/* Instead of the free, as many blocks of 16 bytes as there is room for: the course frees one, and asks for it again (C25). */
+static void refill(struct program *p, bool alone)
+{
+    p->op_count = alone ? 0 : p->op_count - 1;
+    p->ops[p->op_count++] = (struct op){.kind = OP_MALLOC, .count = 1, .a = 15, .slot = EXPLORE_LIVE_MAX};
+    p->heap.course = COURSE_REFILL;
+}
+
+/* Rules about the life of a heap are judged by a course (program.h), of which this is the number `variant`. False if there
+ * are no more. */
+static bool make_variant(const struct exploration *x, const struct verdict *v, unsigned variant, struct program *p)
+{
+    explore_program(x->explore, p);
+    if (v->rule == RULE_C24 && variant == 0) again_when_drained(p);
+    else if (v->rule == RULE_C24 && variant == 1) bracket(p);
+    else if (v->rule == RULE_C25 && variant < 2) refill(p, variant);
+    else if (v->rule == RULE_C30 && variant < SEEDS) {
+        p->heap.course = COURSE_MONOTONE; /* which looks at sizes that the seed chooses */
+        p->heap.seed = variant;
+    } else return variant == 0;
+    program_normalise(p);
+    return true;
+}
+
+bool exploration_investigate(const struct exploration *x, const struct exploration_result *r, struct finding *f)
 {
     const struct verdict *v = &r->failure.verdict;
     memset(f, 0, sizeof *f);
-    explore_program(x->explore, &f->program);
-    if (v->rule == RULE_C24) bracket(&f->program);
     f->minimised = true; /* none is shorter */
-    if (campaign_confirm(x->target, &x->limits, f)) return;
-    /* It is told as it was found. */
+    for (unsigned variant = 0; make_variant(x, v, variant, &f->program); variant++)
+        if (campaign_confirm(x->target, &x->limits, f)) return true;
     explore_program(x->explore, &f->program);
     f->verdict = *v;
     f->signal_number = r->failure.signal_number;
     f->exit_status = r->failure.exit_status;
     f->repeats = REPEATS;
+    return false;
 }

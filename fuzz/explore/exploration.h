@@ -43,8 +43,9 @@ void exploration_close(struct exploration *x);
 /* Runs until the end, or until time is up or somebody interrupts. */
 void exploration_run(struct exploration *x, struct exploration_result *r);
 
-/* From the broken rule to a finding: the program, run on its own, as it is: it is as short as any. */
-void exploration_investigate(const struct exploration *x, const struct exploration_result *r, struct finding *f);
+/* From the broken rule to a finding: the program, run on its own, as it is: it is as short as any. False if it does not show
+ * itself then: the finding tells it as it was met. */
+bool exploration_investigate(const struct exploration *x, const struct exploration_result *r, struct finding *f);
 
 /* The record in a file, and back: exploration_open is called first, with orders whose depth_max alone counts. A file is of
  * one program, allocator and contract. 0, or -1 with one line in `error`. */

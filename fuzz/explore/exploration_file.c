@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAGIC UINT64_C(0x6578706C6F726531) /* of another value where bytes lie the other way round */
 
@@ -97,7 +98,9 @@ int exploration_load(struct exploration *x, const char *path, char *error, size_
 {
     char *bytes;
     size_t length;
-    if (store_read(path, SIZE_MAX / 2, &bytes, &length, error, size)) return -1;
+    struct stat st; /* store_read takes memory for as much as there may be */
+    const size_t limit = stat(path, &st) ? 0 : (size_t)st.st_size;
+    if (store_read(path, limit, &bytes, &length, error, size)) return -1;
     int status = take(x, path, bytes, length, error, size);
     free(bytes);
     return status;

@@ -40,6 +40,12 @@ static int run(const struct options *o, struct exploration *x, struct finding *f
     watch_interrupts();
     report_begin(&r);
     exploration_run(x, &result);
+    if (x->explore->end == EXPLORE_BROKEN && !exploration_investigate(x, &result, f) && !x->explore->careful) {
+        x->explore->careful = true; /* it may have been our fault */
+        x->explore->states = 0;
+        exploration_run(x, &result);
+        if (x->explore->end == EXPLORE_BROKEN) exploration_investigate(x, &result, f);
+    }
     if (x->progress) fputs("\r\033[K", stderr);
     s.counters = result.counters;
     s.interrupted = result.interrupted;
@@ -48,7 +54,6 @@ static int run(const struct options *o, struct exploration *x, struct finding *f
         s.message = result.error;
         complain("%s: %s", x->target->name, result.error);
     } else if (x->explore->end == EXPLORE_BROKEN) {
-        exploration_investigate(x, &result, f);
         s.findings = 1;
         s.seconds = -1;
         if (store_finding(o->out, f, error, sizeof error)) complain("%s; the program is in the report instead", error);

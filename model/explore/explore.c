@@ -18,12 +18,14 @@
 
 #define SIZES_TRIED 4096u                   /* on a fresh heap, to tell them apart */
 #define MARK_BYTES 64u
+#define CAREFUL_CALLS (1u << 14) /* that show nothing new, before a large state is looked at less often */
 #define SIZES_KEPT (EXPLORE_SIZES_MAX / 2)
 
 /* What a call did to the model: enough to take it back. */
 struct undo {
     struct block old; /* of the slot, before it */
-    uint32_t state;   /* where it leads, if that is a level */
+    uint32_t state;   /* where it leads, if that is a level; */
+    uint64_t largest; /* the largest request granted up to there */
     uint16_t slot;
     uint32_t slot_end;
 };
@@ -35,6 +37,9 @@ struct search {
     struct kernel_model *kernel; /* the model of the machine, put aside */
     struct program program;      /* the heap's geometry, for exec */
     bool sized;                  /* requests and alignments count */
+    bool anew;                   /* something has been found to change that no copy has: back to the beginning */
+    uint64_t outcome;            /* of the call that was tried last on the fresh heap */
+    uint32_t careful_calls;      /* that are left */
     uint32_t depth;
     struct undo levels[EXPLORE_DEPTH_MAX + 2]; /* levels[i] led to level i */
     uint32_t word[EXPLORE_DEPTH_MAX + 1];      /* states that go_to still has to pass through, the last first */
@@ -173,22 +178,16 @@ static void back_to(struct search *s, uint32_t level)
     image_restore(&s->image, copy_at(s, level));
 }
 
-/* If something has changed that no copy has, all copies are worthless: back to the fresh heap, with longer ones. */
-static bool stand_at_root_if_learnt(struct search *s)
+/* Back to the fresh heap when copies are worthless, as something has been found to change that is in none of them: the next
+ * ones are longer. */
+static void stand_at_root(struct search *s)
 {
-    if (!image_learn(&s->image)) return false;
-    while (s->depth) take_back(s, &s->levels[s->depth--]);
+    model_fresh(s->x, true);
+    s->depth = 0;
+    s->anew = false;
+    s->careful_calls = CAREFUL_CALLS;
     image_restore_fresh(&s->image);
     image_save(&s->image, copy_at(s, 0));
-    return true;
-}
-
-/* The fresh heap, after one call that the model has taken back already; true if that call has taught us something. */
-static bool stand_at_root(struct search *s)
-{
-    if (stand_at_root_if_learnt(s)) return true;
-    image_restore(&s->image, copy_at(s, 0));
-    return false;
 }
 
 /* Goes to a state, which the levels then lead to. False if a call that was allowed before now breaks a rule. */
@@ -205,7 +204,10 @@ static bool go_to(struct search *s, uint32_t state)
         const uint32_t next = s->word[--calls], from = s->levels[s->depth].state;
         struct undo u;
         if (!make_call(s, from, states[next].letter, states[next].slot, &u)) return false;
+        const struct block *b = &s->x->model.blocks[u.slot];
         u.state = next;
+        u.largest = s->levels[s->depth].largest;
+        if (block_live(b) && b->request > u.largest) u.largest = b->request;
         s->levels[++s->depth] = u;
         image_save(&s->image, copy_at(s, s->depth));
     }
@@ -237,20 +239,24 @@ static uint64_t hash_live(const struct search *s)
 
 static uint64_t hash_state(const struct search *s) { return hash_mix(image_hash(&s->image) ^ hash_live(s)); }
 
-/* Everything has been freed: what a fresh heap grants is granted (C24). All orders of frees end in such states. */
+/* Everything has been freed: what was granted before is granted again; or even all that a fresh heap grants, where the heap
+ * promises to drain (C24). All orders of frees end in such states. */
 static bool drained(struct search *s, unsigned letter)
 {
     struct exec *x = s->x;
     const struct op *op = letter_of(s->e, letter);
     const bool granted = x->outcome.result == RESULT_PTR;
-    if (op->kind != OP_MALLOC || !(x->options.contract.promises & (PROMISE_DRAINS | PROMISE_MERGES))) return true;
+    const unsigned promises = x->options.contract.promises;
+    if (op->kind != OP_MALLOC || !(promises & (PROMISE_DRAINS | PROMISE_MERGES))) return true;
     if (!s->depth) {
         s->granted[letter / 64] |= (uint64_t)granted << letter % 64;
         return true;
     }
     exec_checked(x, RULE_C24);
-    if (granted || !(s->granted[letter / 64] >> letter % 64 & 1)) return true;
-    return exec_fail(x, RULE_C24, NULL, "a block, as from a fresh heap: everything has been freed", "NULL for %llu bytes",
+    const bool due = promises & PROMISE_DRAINS ? s->granted[letter / 64] >> letter % 64 & 1
+                                               : op->a && op->a == s->levels[s->depth].largest;
+    if (granted || !due) return true;
+    return exec_fail(x, RULE_C24, NULL, "a block, as before: everything has been freed since", "NULL for %llu bytes",
                      (unsigned long long)op->a);
 }
 
@@ -271,14 +277,38 @@ static bool arrive(struct search *s, uint32_t from, unsigned letter, unsigned sl
     return model_inspect(s->x);
 }
 
+/* What has just been freed can be had again (C25). */
+static bool had_again(struct search *s, const struct undo *u)
+{
+    struct exec *x = s->x;
+    const size_t bytes = (size_t)u->old.request;
+    exec_checked(x, RULE_C25);
+    if (!bytes || x->ops->malloc(x->heap, bytes)) return true;
+    return exec_fail(x, RULE_C25, NULL, "the block back that was freed just now", "NULL for %zu bytes", bytes);
+}
+
+/* While a large state is looked at after every call: has it shown something new? Then all is to be begun anew. */
+static bool looked_closely(struct search *s)
+{
+    if (!s->careful_calls && !s->e->careful) return false;
+    s->careful_calls -= s->careful_calls > 0;
+    return s->anew = image_learn(&s->image, s->e->careful);
+}
+
 /* One letter on one slot, there and back. */
 static bool try_letter(struct search *s, uint32_t from, unsigned letter, unsigned slot)
 {
+    struct exec *x = s->x;
     struct undo u;
-    const bool empty = !s->x->model.live;
+    const bool empty = !x->model.live;
     if (!make_call(s, from, letter, slot, &u)) return false;
     if (empty && !drained(s, letter)) return false;
     if (!arrive(s, from, letter, slot, &u)) return false;
+    if (looked_closely(s)) return true;
+    if (letter_of(s->e, letter)->kind == OP_FREE && x->options.contract.promises & (PROMISE_REUSES | PROMISE_MERGES)) {
+        if (!had_again(s, &u)) return false;
+        if (looked_closely(s)) return true;
+    }
     take_back(s, &u);
     image_restore(&s->image, copy_at(s, s->depth));
     return true;
@@ -295,7 +325,8 @@ static uint64_t slots_for(struct search *s, enum op_kind kind)
         if (~alive) return ~alive & (alive + 1); /* the lowest */
         s->e->crowded = true;
         return 0;
-    case LETTER_LIVE: return alive;
+    case LETTER_LIVE: /* and realloc(NULL, n), which is one letter more for what malloc does */
+        return alive | (s->e->orders.odd && kind == OP_REALLOC ? ~alive & (alive + 1) : 0);
     case LETTER_NONE: return 1;
     default:
         for (unsigned slot = 0; slot < m->slot_end; slot++) dead |= (uint64_t)m->blocks[slot].dead << slot;
@@ -306,27 +337,45 @@ static uint64_t slots_for(struct search *s, enum op_kind kind)
 static bool expand(struct search *s, uint32_t state)
 {
     const struct explore *e = s->e;
-    for (unsigned letter = 0; letter < e->letter_count && e->end == EXPLORE_RUNNING; letter++)
-        for (uint64_t slots = slots_for(s, e->letters[letter].kind); slots; slots &= slots - 1)
+    for (unsigned letter = 0; letter < e->letter_count; letter++)
+        for (uint64_t slots = slots_for(s, e->letters[letter].kind); slots; slots &= slots - 1) {
             if (!try_letter(s, state, letter, (unsigned)__builtin_ctzll(slots))) return false;
+            if (s->anew || e->end != EXPLORE_RUNNING) return true;
+        }
     return true;
 }
 
 /* ---- Sizes ------------------------------------------------------------------------------------------------------------------ */
 
-/* What malloc(bytes) makes of the fresh heap; 0 if it is refused. False if it breaks a rule. */
-static bool outcome_of(struct search *s, uint64_t bytes, uint64_t *outcome)
+/* Tries a letter on the fresh heap; `look` sees what came of it. False if it breaks a rule. */
+static bool try_on_fresh(struct search *s, unsigned letter, void (*look)(struct search *s, unsigned letter))
 {
     struct undo u;
-    const struct block *b = &s->x->model.blocks[0];
-    s->e->probe = (struct op){.kind = OP_MALLOC, .count = 1, .a = bytes};
     do {
-        if (!make_call(s, 0, EXPLORE_LETTERS_MAX, 0, &u)) return false;
-        *outcome = block_live(b) ? hash_mix(image_hash(&s->image) ^ (b->base - (uintptr_t)s->x->lender.face.base)) | 1 : 0;
-        if (*outcome && s->x->ops->usable_size) *outcome = hash_mix(*outcome ^ block_usable(b)) | 1;
-        take_back(s, &u);
-    } while (stand_at_root(s));
+        if (!make_call(s, 0, letter, 0, &u)) return false;
+        look(s, letter);
+        if (image_learn(&s->image, false)) {
+            stand_at_root(s);
+            s->anew = true;
+        } else {
+            take_back(s, &u);
+            image_restore(&s->image, copy_at(s, 0));
+            s->anew = false;
+        }
+    } while (s->anew);
     return true;
+}
+
+/* What malloc makes of the fresh heap; 0 if it is refused. */
+static void note_outcome(struct search *s, unsigned letter)
+{
+    const struct block *b = &s->x->model.blocks[0];
+    (void)letter;
+    s->outcome = 0;
+    if (!block_live(b)) return;
+    s->outcome = image_hash(&s->image) ^ (b->base - (uintptr_t)s->x->lender.face.base);
+    if (s->x->ops->usable_size) s->outcome = hash_mix(s->outcome) ^ block_usable(b);
+    s->outcome = hash_mix(s->outcome) | 1;
 }
 
 /* The largest of each stretch of sizes that a fresh heap treats alike, the largest first, and 0. If there are too many,
@@ -336,10 +385,17 @@ static bool find_sizes(struct search *s)
     struct explore_orders *o = &s->e->orders;
     const uint64_t top = s->x->lender.face.size;
     for (uint64_t grain = top < SIZES_TRIED ? 1 : top / SIZES_TRIED;; grain *= 2) {
-        uint64_t before = 0, now = 0;
+        uint64_t before = 0, now;
         o->size_count = 0;
         for (uint64_t n = top - top % grain; n && o->size_count < SIZES_KEPT; n -= grain, before = now) {
-            if (!outcome_of(s, n, &now)) return false;
+            s->e->probe = (struct op){.kind = OP_MALLOC, .count = 1, .a = n};
+            if (!try_on_fresh(s, EXPLORE_LETTERS_MAX, note_outcome)) return false;
+            now = s->outcome;
+            exec_checked(s->x, RULE_C30);
+            if (!now && before)
+                return exec_fail(s->x, RULE_C30, NULL, "a block: more was granted on a heap as fresh as this one",
+                                 "NULL for %llu bytes, a block for %llu", (unsigned long long)n,
+                                 (unsigned long long)(n + grain));
             if (now && now != before) o->sizes[o->size_count++] = n;
         }
         if (o->size_count < SIZES_KEPT) break;
@@ -360,22 +416,19 @@ static void found_nothing(struct explore *e)
 /* The root and nothing else. */
 static void begin_anew(struct search *s)
 {
+    stand_at_root(s);
     found_nothing(s->e);
     const struct explore_state root = {.hash = hash_state(s)};
     states_add(s->e, &root);
 }
 
+static void note_granted(struct search *s, unsigned letter) { drained(s, letter); }
+
 /* Which sizes the fresh heap grants, for those who did not see it. */
 static bool ask_root(struct search *s)
 {
-    struct undo u;
-    for (unsigned letter = 0; letter < s->e->letter_count; letter++) {
-        if (s->e->letters[letter].kind != OP_MALLOC) continue;
-        if (!make_call(s, 0, letter, 0, &u)) return false;
-        drained(s, letter);
-        take_back(s, &u);
-        stand_at_root(s);
-    }
+    for (unsigned letter = 0; letter < s->e->letter_count; letter++)
+        if (s->e->letters[letter].kind == OP_MALLOC && !try_on_fresh(s, letter, note_granted)) return false;
     return true;
 }
 
@@ -389,10 +442,22 @@ static bool go_on(struct search *s)
     for (uint32_t i = 0; i < e->states; i++) {
         if (!go_to(s, i)) return false;
         states[i].hash = hash_state(s);
-        if (stand_at_root_if_learnt(s)) i = UINT32_MAX; /* from the beginning */
+        if (!image_learn(&s->image, false)) continue;
+        stand_at_root(s);
+        i = UINT32_MAX; /* from the beginning */
     }
     states_index(e);
     return true;
+}
+
+/* Whether a rule is really broken, or the heap was put back only in part. */
+static bool was_our_fault(struct search *s)
+{
+    struct exec *x = s->x;
+    if (x->verdict.kind != VERDICT_FAIL || !image_learn(&s->image, true)) return false;
+    x->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
+    x->reports_seen = x->lender.reports;
+    return s->anew = true;
 }
 
 static bool search(struct search *s)
@@ -404,16 +469,17 @@ static bool search(struct search *s)
             e->end = EXPLORE_STOPPED;
             return true;
         }
-        if (!go_to(s, state)) return false;
+        bool held = go_to(s, state);
         e->depth = s->depth;
-        if (s->depth == e->orders.depth_max) {
+        if (held && s->depth == e->orders.depth_max) {
             e->end = EXPLORE_DEPTH;
             return true;
         }
-        if (!expand(s, state)) return false;
-        if (e->end != EXPLORE_RUNNING) return true;
+        held = held && expand(s, state);
+        if (!held && !was_our_fault(s)) return false;
         if (s->image.too_large) return false;
-        if (stand_at_root_if_learnt(s)) begin_anew(s);
+        if (e->end != EXPLORE_RUNNING) return true;
+        if (s->anew || image_learn(&s->image, false)) begin_anew(s);
         else e->expanded = state + 1;
     }
     e->end = EXPLORE_CLOSED;
@@ -438,7 +504,7 @@ bool explore_run(struct explore *e, const struct exec_options *options, struct v
     static struct search searches; /* too large for the stack of every system; a process runs one exploration */
     struct search *s = &searches;
     struct exec_options o = *options;
-    *s = (struct search){.e = e};
+    *s = (struct search){.e = e, .careful_calls = CAREFUL_CALLS};
     s->program.heap = e->orders.heap;
     const bool machine = o.contract.backing == BACKING_MACHINE;
     o.thorough = !machine; /* there, the blocks are not in the copies, and one is looked at at a time */

@@ -61,6 +61,7 @@ enum explore_end {
 
 struct explore {
     struct explore_orders orders;
+    bool careful;       /* look at the whole of a large state after every call; see explore_run */
     volatile bool stop; /* set by the other process: come to an end soon */
     volatile uint32_t end;
     volatile uint64_t states;   /* found; */
@@ -88,7 +89,12 @@ struct explore_state *explore_states(const struct explore *e);
 /* Runs until an end, which it leaves in e->end: FAIL in *verdict if and only if that is EXPLORE_BROKEN, ERROR if the harness
  * failed. `options` as for exec_open, without trace and observer. If e->states is not 0, it goes on with what another
  * process has left: e->expanded of the states are done, their hashes are worked out again. False if and only if this
- * allocator cannot be explored: `seen` says why. */
+ * allocator cannot be explored: `seen` says why.
+ *
+ * Of a state larger than 4096 bytes, as kernel heaps have, only the bytes that change are put back from call to call. Which
+ * those are is found out: all of it is looked at after every call until 2^14 calls have shown nothing new, then between
+ * states. When something new is found, the exploration begins anew. Until then a heap may have been put back in part, so a
+ * process that went down may have done so for our fault: if the program does not fail on its own, go on with `careful`. */
 bool explore_run(struct explore *e, const struct exec_options *options, struct verdict *verdict);
 
 /* The space is closed, and nothing was left out of it. */

@@ -6,6 +6,8 @@
  */
 #include "explore_internal.h"
 
+#include "kernel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -148,11 +150,11 @@ static bool open_large(struct image *m)
     return true;
 }
 
-bool image_learn(struct image *m)
+bool image_learn(struct image *m, bool sure)
 {
     bool learnt = false;
     if (!m->fresh_state) return false;
-    if (m->looked++ % LOOK_PAGES == 0) ask_kernel(m);
+    if (m->looked++ % LOOK_PAGES == 0 || sure) ask_kernel(m);
     const unsigned char *state = m->x->heap;
     for (uint32_t run = 0; run < m->quiet_count; run++) {
         const struct image_run *q = &m->quiet[run];
@@ -203,6 +205,8 @@ bool image_open(struct image *m, struct exec *x)
     if (kind == BACKING_HOST) return cannot(x, "its memory is the host's: a heap cannot be put back as it was");
     if (kind == BACKING_PAGES) return cannot(x, "its memory is mapped and unmapped: that cannot be put back as it was");
     if (promises & PROMISE_FRAMES) return cannot(x, "its blocks live in frames, which are not explored");
+    if (x->ops->kernel && x->ops->kernel->vmalloc)
+        return cannot(x, "its areas are mapped and unmapped: that cannot be put back as it was");
     if (x->ops->sbrk) return cannot(x, "its break is an interface of its own, which is not explored");
     if (kind != BACKING_MACHINE && x->lender.face.size > LENT_MAX)
         return cannot(x, "the heap is too large to be explored: 64 KiB at the most");

@@ -53,8 +53,9 @@ void image_restore(const struct image *m, const unsigned char *copy);
 bool image_same(const struct image *m, const unsigned char *copy);
 /* A digest of all that the allocator can decide on. */
 uint64_t image_hash(const struct image *m);
-/* Whether bytes have changed that no copy has: then they are known from now on, and copies are of another length. */
-bool image_learn(struct image *m);
+/* Whether bytes have changed that no copy has: then they are known from now on, and copies are of another length. Unless it
+ * is to be `sure`, a page that was never written to before may go unnoticed for some time. */
+bool image_learn(struct image *m, bool sure);
 /* All of the heap as it was when the image was opened, whatever the length of copies has been since. */
 void image_restore_fresh(const struct image *m);
 
