@@ -418,9 +418,11 @@ static int fl_posix_memalign(void *heap, void **out, size_t align, size_t reques
 
 /* ---- Life and inspection ------------------------------------------------------------------------------------------ */
 
+/* Gives all of the break back, unless somebody else has moved it: then what lies below is lost. */
 static int fl_reset(void *heap)
 {
     struct heap *h = heap;
+    if (h->newest == &h->oldest && is_contiguous(h)) h->backing->brk(h->backing, h->backing->base);
     *h = (struct heap){.backing = h->backing};
     return 0;
 }

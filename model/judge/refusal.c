@@ -16,14 +16,24 @@
 #define RECORD_BYTES 64u           /* of a heap that goes on behind what somebody else took */
 #define SCAN_MAX ((size_t)1 << 24) /* larger heaps are not scanned for gaps */
 
-/* What a block needs, and the most that its alignment may cost. */
+/* What a block needs if its alignment costs nothing. */
 static uint64_t need_of(const struct exec *x, const struct request *r)
 {
     const struct alloc_contract *c = &x->options.contract;
     uint64_t n = r->bytes < c->block_min_bytes ? c->block_min_bytes : r->bytes;
     n = ((n + c->align_min - 1) & ~((uint64_t)c->align_min - 1)) + c->header_bytes;
     if (!x->ops->usable_size) n += c->waste_max_bytes; /* the block before the gap may reach into it so far */
-    return r->align > c->align_min ? n + r->align + c->header_bytes + c->block_min_bytes : n;
+    return n;
+}
+
+/* The most that the alignment may cost in a gap that begins at `at`: nothing if the first payload there is aligned. Where a
+ * gap begins is known only if the block before it says how far it reaches, and at the ends of the heap not even then. */
+static uint64_t aligning(const struct exec *x, const struct request *r, uintptr_t at)
+{
+    const struct alloc_contract *c = &x->options.contract;
+    if (r->align <= c->align_min) return 0;
+    bool known = x->ops->usable_size && !x->model.strangers && at != (uintptr_t)x->lender.face.base;
+    return known && (at + c->header_bytes) % r->align == 0 ? 0 : r->align + c->header_bytes + c->block_min_bytes;
 }
 
 /* The first range of somebody else's that begins in [from, *to): its length, and its start in *to; 0 if there is none.
@@ -40,9 +50,9 @@ static size_t stranger_in(const struct model *m, uintptr_t from, uintptr_t *to)
     return bytes;
 }
 
-/* The most bytes, headers included, that one block could take in [base, to) with the live ones where they are; stops
- * looking when `enough` are found. */
-static uint64_t room(const struct exec *x, uintptr_t to, bool to_is_end, uint64_t enough)
+/* The most bytes, headers included, that one block of that alignment could take in [base, to) with the live ones where they
+ * are; stops looking when `enough` are found. */
+static uint64_t room(const struct exec *x, const struct request *r, uintptr_t to, bool to_is_end, uint64_t enough)
 {
     const struct alloc_contract *c = &x->options.contract;
     const struct shadow *s = &x->model.shadow;
@@ -56,6 +66,7 @@ static uint64_t room(const struct exec *x, uintptr_t to, bool to_is_end, uint64_
         /* The ends of the heap, and wherever somebody else took a piece, may have to be aligned first. */
         if (at == base || x->model.strangers) lost += c->overhead_bytes;
         if (x->model.strangers) lost += RECORD_BYTES;
+        lost += aligning(x, r, at);
         if (have > lost && have - lost > most) most = have - lost;
         at = shadow_next_free(s, end + taken, to);
     }
@@ -117,7 +128,7 @@ static bool explained(struct exec *x, const struct request *r)
     const struct block *b = &m->blocks[r->slot];
     exec_checked(x, RULE_C31);
     if (block_live(b) && r->align <= 1) have = room_in_place(x, b, limit);
-    if (have < need && may_have_room(x, limit, need)) have = room(x, limit, true, need);
+    if (have < need && may_have_room(x, limit, need)) have = room(x, r, limit, true, need);
     if (have < need) return true;
     return exec_fail(x, RULE_C31, NULL, "a block: there is room for it",
                      "NULL for %llu bytes, which need %llu of a gap that has %llu", (unsigned long long)r->bytes,
@@ -168,7 +179,7 @@ __attribute__((noinline)) bool model_moved_break(struct exec *x, const unsigned 
     if (++m->growths > 16 && m->growths % 64 && !x->options.thorough) return true;
     exec_checked(x, RULE_C38);
     uint64_t need = need_of(x, r), have = 0;
-    if (may_have_room(x, (uintptr_t)before, need)) have = room(x, (uintptr_t)before, true, need);
+    if (may_have_room(x, (uintptr_t)before, need)) have = room(x, r, (uintptr_t)before, true, need);
     if (have < need) return true;
     return exec_fail(x, RULE_C38, NULL, "reuse of free memory before the heap grows",
                      "the heap grew for %llu bytes, which need %llu of a gap that has %llu",
