@@ -249,6 +249,8 @@ class Maker:
 
     def on_call_expr(self, cursor, _):
         """Two neighbouring arguments of one type that change places."""
+        if self.text(cursor).startswith(b"__builtin_") and b"_overflow" in self.text(cursor):
+            return
         arguments = list(cursor.get_arguments())
         for left, right in zip(arguments, arguments[1:]):
             types = [re.sub(r"\bconst ", "", a.type.get_canonical().spelling) for a in (left, right)]

@@ -202,6 +202,10 @@ static bool step_posix_memalign(struct exec *x, const struct op *op, unsigned sl
             return exec_fail(x, RULE_A26, NULL, "an output left alone, or NULL, on error", "another value");
         if (bad) return true;
         p = NULL;
+    } else if (!p && bytes) {
+        outcome(x, op, slot, RESULT_NULL, NULL, 0, 0);
+        return exec_fail(x, RULE_A26, NULL, "a block with 0, or ENOMEM", "0, and NULL for %llu bytes",
+                         (unsigned long long)bytes);
     }
     if (!allocated(x, &r, &before, p, error, true)) return false;
     return !p || take_over(x, slot);
