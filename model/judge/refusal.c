@@ -112,10 +112,23 @@ static bool may_have_room(const struct exec *x, uintptr_t to, uint64_t need)
     return shadow_next_owned(s, to - (uintptr_t)need, to) == to;
 }
 
+/* The first byte from the end of b on that somebody owns, or `to`. Giants are in no bitmap. */
+static uintptr_t gap_end(const struct exec *x, const struct block *b, uintptr_t to)
+{
+    const struct model *m = &x->model;
+    if (to - (uintptr_t)x->lender.face.base <= SCAN_MAX)
+        return shadow_next_owned(&m->shadow, b->base + block_usable(b), to);
+    for (unsigned slot = 0; slot < m->slot_end; slot++) {
+        const struct block *o = &m->blocks[slot];
+        if (block_live(o) && o->base > b->base && o->base < to) to = o->base;
+    }
+    return to;
+}
+
 /* Growing in place counts too: the block of a refused realloc and the gap behind it. */
 static uint64_t room_in_place(const struct exec *x, const struct block *b, uintptr_t to)
 {
-    uintptr_t end = shadow_next_owned(&x->model.shadow, b->base + block_usable(b), to);
+    uintptr_t end = gap_end(x, b, to);
     uint64_t header = x->options.contract.header_bytes;
     bool cut_off = stranger_in(&x->model, b->base, &end);
     uint64_t have = end - b->base;
