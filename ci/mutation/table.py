@@ -47,7 +47,18 @@ class Summary:
             "killed": len(self.killed), "equivalent": len(self.equivalent), "survived": len(self.survivors),
             "rate": self.rate, "median_ms": self.median_ms, "p95_ms": self.p95_ms, "programs": arguments.programs,
             "sample": arguments.sample, "rules": collections.Counter(row["rule"] for row in self.killed).most_common(4),
-            "date": time.strftime("%Y-%m-%d")}))
+            "date": time.strftime("%Y-%m-%d"), "commit": commit()}))
+
+
+def total_rate(summaries):
+    killed = sum(len(s.killed) for s in summaries)
+    survived = sum(len(s.survivors) for s in summaries)
+    return 100 * killed / (killed + survived) if killed + survived else 100.0
+
+
+def commit():
+    return subprocess.run(["git", "-C", str(pathlib.Path(__file__).parent), "rev-parse", "--short", "HEAD"],
+                          stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
 
 
 def place_key(place):
@@ -57,8 +68,6 @@ def place_key(place):
 
 def write(root, folder, names):
     """The table anew, from the summaries of the last runs."""
-    commit = subprocess.run(["git", "-C", str(root), "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, check=True,
-                            text=True).stdout.strip()
     lines = ["| allocator | judged | of these equivalent | killed | survived | kill rate | median | 95th percentile | most by | on |",
              "|---|--:|--:|--:|--:|--:|--:|--:|---|---|"]
     for name in names:
@@ -68,7 +77,7 @@ def write(root, folder, names):
         s = json.loads(path.read_text())
         most = ", ".join(f"{rule} ({count})" for rule, count in s["rules"])
         lines.append(f"| {name} | {s['judged']} | {s['equivalent']} | {s['killed']} | {s['survived']} | {s['rate']:.1f} % | "
-                     f"{s['median_ms']:.0f} ms | {s['p95_ms']:.0f} ms | {most} | {s['date']}, {commit} |")
+                     f"{s['median_ms']:.0f} ms | {s['p95_ms']:.0f} ms | {most} | {s['date']}, {s['commit']} |")
     page = pathlib.Path(root, "docs", "MUTATION.md")
     text = page.read_text()
     head, rest = text.split(BEGIN, 1)
