@@ -14,7 +14,6 @@ class Results:
     def __init__(self, path, judged_by, keep_killed):
         self.path = pathlib.Path(path)
         self.rows = {}
-        self.complete = not keep_killed
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         try:
             rows = [json.loads(line) for line in lines]
@@ -23,7 +22,7 @@ class Results:
         if rows and rows[0] == judged_by:
             self.rows = {row["name"]: row for row in rows[1:]}
         if keep_killed:
-            self.rows = {row["name"]: row for row in rows[1:] if row["outcome"] not in ("survived", "stuck")}
+            self.rows = {row["name"]: row for row in rows[1:] if row["outcome"] == "killed"}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".new")
         with open(temporary, "w", encoding="utf-8") as out:
