@@ -90,6 +90,7 @@ bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expec
 {
     struct verdict *v = &x->verdict;
     va_list arguments;
+    if (!x->options.counters->checked[rule]) exec_checked(x, rule); /* where model_tally has not come to it */
     *v = (struct verdict){.kind = VERDICT_FAIL,
                           .rule = rule,
                           .op = x->op_index,
@@ -180,6 +181,7 @@ void exec_after_fault(struct exec *x, const void *fault_address)
     const struct backing *f = &x->lender.face;
     const struct machine *m = f->machine;
     uintptr_t at = (uintptr_t)fault_address, base = (uintptr_t)f->base, page = f->page_bytes;
+    model_tally(x);
     if (!x->options.trace || !f->page_bytes) return;
     uintptr_t end = m ? (uintptr_t)m->pkmap + m->pkmap_slots * page : base + f->size; /* the gap and the window too */
     bool near = f->kind != BACKING_HOST && at >= base - page && at < end + page;
@@ -535,6 +537,7 @@ void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
     }
     x->options.counters->programs++;
     bool held = course_run(x);
+    model_tally(x);
     if (!held && x->verdict.kind == VERDICT_FAIL) {
         take_picture(x);
         model_fresh(x, true);

@@ -123,13 +123,21 @@ static uint32_t guess(const struct swarm *s, struct size n)
     return n.kind == SIZE_LITERAL && n.v < s->p->heap.size && n.v < UINT32_MAX / 2 ? (uint32_t)n.v + BLOCK_OVERHEAD : 0;
 }
 
-/* A run of `count` new slots in a row, or one recycled slot. A run is cut where it has filled the heap and been refused a
- * few times: refusals by the hundred tell no more. */
+#define REFUSALS 4u /* of a run: by the hundred they tell no more */
+
+/* The run as far as it may be granted, with blocks of `each` bytes, and a few refusals. */
+static unsigned cut_run(const struct swarm *s, unsigned count, uint32_t each)
+{
+    if (count <= REFUSALS) return count;
+    uint64_t room = each && s->p->heap.size > s->live.bytes ? (s->p->heap.size - s->live.bytes) / each : 0;
+    return count > room + REFUSALS ? (unsigned)room + REFUSALS : count;
+}
+
+/* A run of `count` new slots in a row, or one recycled slot. */
 static struct op *allocate(struct swarm *s, enum op_kind kind, unsigned count, struct size n, unsigned y)
 {
     uint32_t each = guess(s, n);
-    uint64_t room = each && s->p->heap.size > s->live.bytes ? (s->p->heap.size - s->live.bytes) / each : 0;
-    if (count > room + 4) count = (unsigned)room + 4;
+    count = cut_run(s, count, each);
     bool run = count > 1 && s->live.fresh + count < SLOTS_USED;
     uint16_t slot = run ? live_fresh(&s->live, count) : new_slot(s);
     if (slot == NO_SLOT) return NULL;
