@@ -175,8 +175,8 @@ static void help_asks_for_nothing_else(void **state)
 static void help_and_parser_agree(void **state)
 {
     (void)state;
-    static const char *const verbs[] = {"list", "check",  "replay",  "diff", "minimize",
-                                        "show", "record", "explore", "bench"};
+    static const char *const verbs[] = {"list", "check",  "replay", "diff",    "minimize",
+                                        "show", "record", "misuse", "explore", "bench"};
     static const char *const options[] = {"seconds", "programs", "seed",    "jobs",        "threads", "prefix",
                                           "profile", "max-size", "memory",  "timeout",     "out",     "output",
                                           "format",  "as",       "all",     "no-minimize", "names",   "quiet",
