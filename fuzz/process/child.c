@@ -107,15 +107,17 @@ static _Noreturn void become_worker(struct child *c, int socket, pid_t parent)
     /* An interrupt at the terminal is the parent's to answer: it ends the run in order. */
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
-    if (!c->target.preload) _exit(worker_main(c->journal, socket));
+    const bool preload = c->target.preload;
+    if (!preload && !(c->anew && c->target.kind == TARGET_LIBRARY)) _exit(worker_main(c->journal, socket));
     char journal_word[16], socket_word[16];
     snprintf(journal_word, sizeof journal_word, "%d", c->journal_fd);
     snprintf(socket_word, sizeof socket_word, "%d", socket);
     fcntl(c->journal_fd, F_SETFD, 0);
     fcntl(socket, F_SETFD, 0);
     char *argv[] = {"assay", WORKER_WORD, journal_word, socket_word, NULL};
-    preload_exec(c->target.path, argv);
-    snprintf(c->journal->error, sizeof c->journal->error, "cannot preload %.200s: %s", c->target.path, strerror(errno));
+    preload_exec(preload ? c->target.path : NULL, argv);
+    snprintf(c->journal->error, sizeof c->journal->error, "cannot %s %.200s: %s",
+             preload ? "preload" : "start anew with", c->target.path, strerror(errno));
     _exit(0);
 }
 
