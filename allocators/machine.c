@@ -125,6 +125,7 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 {
     if (!m->inside && !(m->inside = inside_open())) return ENOMEM;
     struct machine_inside *in = m->inside;
+    m->oracle = in->oracle;
     bool same = in->on && in->geometry.config == geometry->config && in->geometry.elsewhere == geometry->elsewhere;
     if (in->on) machine_unmap_all(m);
     in->on = false;
@@ -169,11 +170,6 @@ static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, 
         lanes mixed = word ^ word >> 29 ^ word << 17;
         memcpy(frame + i, &mixed, sizeof mixed);
     }
-}
-
-unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
-{
-    return m->inside->oracle + ((size_t)pfn << m->page_shift);
 }
 
 /* Equal neighbours that change sides one after the other, in either direction, under one mask, are one event. */
