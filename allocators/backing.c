@@ -6,6 +6,7 @@
  */
 #include "backing_internal.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -125,10 +126,10 @@ static void soil(const struct lender *l, unsigned char *p, size_t bytes)
     }
     uint64_t word = (l->geometry.seed + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15);
     for (; bytes >= sizeof word; p += sizeof word, bytes -= sizeof word) {
-        memcpy(p, &word, sizeof word);
+        memcpy(p, &(uint64_t){htole64(word)}, sizeof word);
         word = (word + UINT64_C(0xD1342543DE82EF95)) ^ word >> 32;
     }
-    memcpy(p, &word, bytes);
+    memcpy(p, &(uint64_t){htole64(word)}, bytes);
 }
 
 /* ---- The break ---------------------------------------------------------------------------------------------------- */

@@ -22,7 +22,10 @@ struct CMUnitTest {
     bare_fixture_fn *setup, *teardown; /* NULL: none */
 };
 
-#define cmocka_unit_test_setup_teardown(f, setup, teardown) {#f, f, setup, teardown}
+#define cmocka_unit_test_setup_teardown(f, setup, teardown) \
+    {                                                       \
+#f, f, setup, teardown                              \
+    }
 #define cmocka_unit_test_setup(f, setup) cmocka_unit_test_setup_teardown(f, setup, NULL)
 #define cmocka_unit_test(f) cmocka_unit_test_setup_teardown(f, NULL, NULL)
 
@@ -70,10 +73,8 @@ static inline void bare_in_range(const char *file, int line, const char *what, u
 }
 
 /* Numbers are compared as the widest unsigned ones, as cmocka does. */
-#define BARE_NUMBERS(a, b, equal) \
-    bare_compare(__FILE__, __LINE__, #a ", " #b, (uintmax_t)(a), (uintmax_t)(b), equal)
-#define BARE_POINTERS(a, b, equal) \
-    bare_compare(__FILE__, __LINE__, #a ", " #b, (uintptr_t)(a), (uintptr_t)(b), equal)
+#define BARE_NUMBERS(a, b, equal) bare_compare(__FILE__, __LINE__, #a ", " #b, (uintmax_t)(a), (uintmax_t)(b), equal)
+#define BARE_POINTERS(a, b, equal) bare_compare(__FILE__, __LINE__, #a ", " #b, (uintptr_t)(a), (uintptr_t)(b), equal)
 
 #define assert_true(c) ((c) ? (void)0 : bare_fail(__FILE__, __LINE__, "%s", #c))
 #define assert_false(c) ((c) ? bare_fail(__FILE__, __LINE__, "not %s", #c) : (void)0)
