@@ -271,8 +271,9 @@ static int lend_bytes(struct lender *l, struct span *s)
     f->brk = face_brk;
     if (!l->geometry.fence_pages) return 0;
     unsigned char *open_end = page_end(l, f->base);
+    size_t closed = (size_t)(s->start + s->bytes - open_end);
     s->fenced = true;
-    return mprotect(open_end, (size_t)(s->start + s->bytes - open_end), PROT_NONE) ? ENOMEM : 0;
+    return closed && mprotect(open_end, closed, PROT_NONE) ? ENOMEM : 0; /* qemu refuses to protect nothing */
 }
 
 int lender_fresh(struct lender *l, const struct lender_geometry *geometry)
