@@ -192,6 +192,16 @@ struct process_memory memory_of(pid_t pid)
     return (struct process_memory){.resident = pages[1] * page, .anonymous = (pages[1] - pages[2]) * page};
 }
 
+/* An emulator passes for what it runs, but not where it is not asked for itself: another process is seen as it is. What
+ * memory such a process takes is the emulator's affair. */
+static bool is_emulated(pid_t pid)
+{
+    char path[32], own[256] = "", other[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    return readlink("/proc/self/exe", own, sizeof own - 1) > 0 && readlink(path, other, sizeof other - 1) > 0 &&
+           strcmp(own, other) != 0;
+}
+
 /* Whether the child has taken too much. Memory of ours is explained, used or not; as it changes from program to program,
  * it explains only what was seen during the same one. */
 static bool outgrown(const struct child *c)
@@ -204,7 +214,7 @@ static bool outgrown(const struct child *c)
     if (m.resident > MEMORY_MAX) return true;
     if (c->target.contract.backing == BACKING_HOST || j->started != program) return false;
     if (sanitizer_memcheck()) return false; /* its own notes on every byte touched are in there */
-    return m.anonymous > explained;
+    return m.anonymous > explained && !is_emulated(c->pid);
 }
 
 /* A verdict that the child could not give itself: the journal knows where it stood. */
