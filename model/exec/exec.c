@@ -90,6 +90,7 @@ bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expec
 {
     struct verdict *v = &x->verdict;
     va_list arguments;
+    if (!x->options.counters->checked[rule]) exec_checked(x, rule); /* where model_tally has not come to it */
     *v = (struct verdict){.kind = VERDICT_FAIL,
                           .rule = rule,
                           .op = x->op_index,
@@ -180,6 +181,7 @@ void exec_after_fault(struct exec *x, const void *fault_address)
     const struct backing *f = &x->lender.face;
     const struct machine *m = f->machine;
     uintptr_t at = (uintptr_t)fault_address, base = (uintptr_t)f->base, page = f->page_bytes;
+    model_tally(x);
     if (!x->options.trace || !f->page_bytes) return;
     uintptr_t end = m ? (uintptr_t)m->pkmap + m->pkmap_slots * page : base + f->size; /* the gap and the window too */
     bool near = f->kind != BACKING_HOST && at >= base - page && at < end + page;
@@ -257,10 +259,41 @@ bool exec_fresh(struct exec *x, bool elsewhere)
                          "%s returned %d for %llu bytes", reset ? "reset" : "init", error, (unsigned long long)g->size);
     if (error) return false;
     x->home->ready = true;
+    x->footprint = lender_footprint(&x->lender);
     if (x->frames) exec_frames_fresh(x);
     exec_break_fresh(x);
     exec_maps_fresh(x);
     return !x->kernel || kernel_fresh(x);
+}
+
+static bool maps_pages(const struct program *p)
+{
+    for (unsigned i = 0; i < p->op_count; i++)
+        if (p->ops[i].kind >= OP_MMAP && p->ops[i].kind <= OP_FILE_STORE) return true;
+    return false;
+}
+
+bool exec_again(struct exec *x)
+{
+    enum backing_kind kind = x->lender.face.kind;
+    bool lent = kind == BACKING_REGION || kind == BACKING_BREAK || kind == BACKING_PAGES;
+    bool needs_zeros = (x->options.contract.promises & PROMISE_TRUSTS_ZERO) || x->ops->sbrk;
+    if (!lent || !x->ops->reset || needs_zeros || x->model.strangers || maps_pages(x->program))
+        return exec_fresh(x, false); /* on a machine, that is by reset() too */
+    model_fresh(x, false);
+    x->verdict.kind = VERDICT_PASS;
+    x->lender.fail_at = 0;
+    x->options.position->kind = OP_KINDS;
+    int error = x->ops->reset(x->heap);
+    exec_checked(x, RULE_C24);
+    if (error || lender_footprint(&x->lender) != x->footprint)
+        return exec_fail(x, RULE_C24, NULL, "the footprint of a new heap after reset()", "%d, and %llu bytes instead of %llu",
+                         error, (unsigned long long)lender_footprint(&x->lender), (unsigned long long)x->footprint);
+    x->lender.requests = x->lender.refused = x->lender.reports = x->reports_seen = 0;
+    x->lender.fail_at = x->program->heap.fail;
+    if (x->frames) exec_frames_fresh(x);
+    exec_maps_fresh(x);
+    return true;
 }
 
 /* ---- One round -------------------------------------------------------------------------------------------------------- */
@@ -297,12 +330,11 @@ static void looked_at_all(struct exec *x)
     if (x->kernel) exec_worked(x, x->kernel->live_bytes + x->kernel->live * (uint64_t)EXEC_WORK_BLOCK);
 }
 
-/* All operations but those of the malloc family. Apart, so that what they need does not burden every malloc. */
+/* All operations but those of the malloc family and the kernel group. Apart, so that what they need does not burden every malloc. */
 static __attribute__((noinline)) bool step_other(struct exec *x, const struct op *op, unsigned slot, uint64_t a,
                                                  uint64_t b)
 {
     bool held;
-    if (op->kind >= OP_KERNEL_FIRST) return exec_step_kernel(x, op, slot, a, b);
     switch ((enum op_kind)op->kind) {
     case OP_CHECK:
         looked_at_all(x);
@@ -343,15 +375,20 @@ static bool false_report(struct exec *x, const struct op *op)
                      report_kind_name(x->lender.report), op_name(op->kind));
 }
 
-static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
+static __attribute__((noinline)) bool look_around(struct exec *x, bool refused)
 {
-    enum rule rule = x->outcome.result == RESULT_NULL ? RULE_C32 : RULE_C10;
+    enum rule rule = refused ? RULE_C32 : RULE_C10;
     if (x->options.thorough) return kernel_verify_most(x, rule);
-    bool refused = x->outcome.result == RESULT_NULL;       /* which must have changed nothing (C32) */
-    const unsigned pause = x->kernel->live < 1024 ? 2 : 8; /* among thousands a look costs half a call */
-    for (unsigned turns = refused ? 4 : x->calls % pause == 1; turns; turns--)
+    for (unsigned turns = refused ? 4 : 1; turns; turns--)
         if (!kernel_sweep(x, rule)) return false;
     return true;
+}
+
+static inline bool after_kernel_call(struct exec *x)
+{
+    bool refused = x->outcome.result == RESULT_NULL;        /* which must have changed nothing (C32) */
+    const unsigned pause = x->kernel->live < 1024 ? 2 : 16; /* among thousands a look costs half a call */
+    return (!refused && !x->options.thorough && x->calls % pause != 1) || look_around(x, refused);
 }
 
 static unsigned magnitude(uint64_t n) { return n ? 64 - (unsigned)__builtin_clzll(n) : 0; }
@@ -411,13 +448,15 @@ static __attribute__((noinline)) bool note_call(struct exec *x, const struct op 
 
 bool exec_make_call(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
-    const bool family = op->kind <= OP_FREE_NULL; /* of malloc */
     struct exec_position *at = x->options.position;
     at->calls = at->calls + 1;
     x->call_size = a;
     x->call_size2 = b;
     x->outcome.result = RESULT_SKIPPED;
-    if (!(family ? exec_step_heap(x, op, slot, a, b) : step_other(x, op, slot, a, b))) return false;
+    bool held = op->kind <= OP_FREE_NULL      ? exec_step_heap(x, op, slot, a, b)
+                : op->kind >= OP_KERNEL_FIRST ? exec_step_kernel(x, op, slot, a, b)
+                                              : step_other(x, op, slot, a, b);
+    if (!held) return false;
     if (x->lender.reports != x->reports_seen) return false_report(x, op);
     if (x->outcome.result == RESULT_SKIPPED) return true;
     if (x->options.features) show(x, op);
@@ -503,6 +542,7 @@ void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
     }
     x->options.counters->programs++;
     bool held = course_run(x);
+    model_tally(x);
     if (!held && x->verdict.kind == VERDICT_FAIL) {
         take_picture(x);
         model_fresh(x, true);
