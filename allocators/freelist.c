@@ -87,7 +87,7 @@ static bool is_last(const struct heap *h, const struct header *b) { return (unsi
 static void list_insert(struct heap *h, struct header *b)
 {
     if (is_last(h, b)) {
-        if (size_of(b) >= BLOCK_MIN) *links_of(b) = (struct links){0};
+        if (size_of(b) >= BLOCK_MIN) *links_of(b) = (struct links){0}; /* no trace of the past (PROMISE_FORGETS) */
         return;
     }
     *links_of(b) = (struct links){.next = h->free};
@@ -281,8 +281,7 @@ static void fl_free_sized(void *heap, void *p, size_t request)
     if (!b) return;
     /* Only the block's size is on record: a size that would have been given another block is certainly wrong. So is one that
      * is too large, or no size at all: what is left then is no remainder either, but huge or the whole block. */
-    if (size_of(b) - block_for(request) >= BLOCK_MIN)
-        h->backing->report(h->backing, REPORT_BAD_FREE, p);
+    if (size_of(b) - block_for(request) >= BLOCK_MIN) h->backing->report(h->backing, REPORT_BAD_FREE, p);
     else release(h, b);
 }
 

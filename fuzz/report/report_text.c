@@ -1,8 +1,8 @@
 /* report_text.c: findings and summaries for people. A finding begins with what broke and ends with the command that
  * replays it; a failed summary ends with the last such command again, so that the last line of a failure always is one.
  */
-#include "names.h"
 #include "explore.h"
+#include "names.h"
 #include "report_internal.h"
 
 #include <inttypes.h>
@@ -152,7 +152,8 @@ static void print_explored(FILE *out, const struct explore *e)
 static void print_bound(FILE *out, const struct explore *e)
 {
     const struct explore_orders *o = &e->orders;
-    if (explore_proved(e)) fputs("  closed: every program over these calls, of whatever length, holds the rules\n", out);
+    if (explore_proved(e))
+        fputs("  closed: every program over these calls, of whatever length, holds the rules\n", out);
     else fprintf(out, "  exhausted: every program over these calls of up to %u of them holds the rules\n", e->depth);
     if (e->letter_count && o->heap.machine == MACHINE_TINY) fputs("  heap: the machine tiny, 16 frames\n", out);
     else fprintf(out, "  heap: %" PRIu64 " bytes\n", o->heap.size);
