@@ -238,6 +238,7 @@ static bool monotone(struct exec *x)
         dice = dice * UINT64_C(0xD1342543DE82EF95) + 1;
         size_t n = 1 + (size_t)((dice >> 33) % (i % 2 ? granted : granted < 300 ? granted : 300));
         if (i % 4 == 3) n = granted - (size_t)(dice >> 40) % (granted < 64 ? granted : 64);
+        if (x->ops->frame_push) x->ops->frame_push(x->heap); /* what reset() has to take back too */
         if (!exec_again(x)) return false;
         x->lender.fail_at = 0;
         exec_checked(x, RULE_C30);
@@ -246,7 +247,7 @@ static bool monotone(struct exec *x)
             return exec_fail(x, RULE_C30, NULL, "a block: more was granted on a heap as fresh as this one",
                              "NULL for %zu bytes, a block for %zu", n, granted);
     }
-    return true;
+    return exec_again(x) && exec_round(x) && wind_up(x, ASCENDING);
 }
 
 /* The same calls elsewhere and with other dirt (C37), then with other contents (C41). */
