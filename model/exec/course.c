@@ -143,10 +143,18 @@ static bool largest_again(struct exec *x)
     return true;
 }
 
+/* A break that the program itself has moved stays where it is when everything is freed. */
+static bool moves_break(const struct program *p)
+{
+    for (unsigned i = 0; i < p->op_count; i++)
+        if (p->ops[i].kind == OP_SBRK || p->ops[i].kind == OP_BRK) return true;
+    return false;
+}
+
 static bool drain(struct exec *x)
 {
     if (!plain(x) || !largest_again(x)) return false;
-    if (!(x->options.contract.promises & PROMISE_DRAINS) || x->model.strangers || x->lender.refused) return true;
+    if (moves_break(x->program) || !(x->options.contract.promises & PROMISE_DRAINS) || x->model.strangers || x->lender.refused) return true;
     model_fresh(x, false);
     x->round = 1;
     return exec_round(x) && wind_up(x, ASCENDING);
@@ -157,7 +165,7 @@ static bool drain(struct exec *x)
 static bool steady(struct exec *x)
 {
     if (!plain(x)) return false;
-    if (!(x->options.contract.promises & PROMISE_STEADY) || x->model.strangers || x->lender.refused) return true;
+    if (moves_break(x->program) || !(x->options.contract.promises & PROMISE_STEADY) || x->model.strangers || x->lender.refused) return true;
     uint64_t settled = 0;
     for (x->round = 1; x->round < STEADY_ROUNDS; x->round++) {
         model_fresh(x, false);

@@ -94,6 +94,9 @@ static bool visit(void *context, const struct alloc_block *s)
     if (w->begun && (base < w->end || s->size == 0))
         return exec_fail(x, RULE_C26, s->base, "blocks in address order, none empty",
                          "walk() goes backwards or stands still");
+    uintptr_t lent = (uintptr_t)x->lender.face.base, size = x->lender.face.size;
+    if (base < lent || base - lent > size || s->size > size - (base - lent))
+        return exec_fail(x, RULE_C26, NULL, "blocks inside the memory lent", "walk() shows one outside of it");
     if (s->state != BLOCK_USED && s->payload)
         return exec_fail(x, RULE_C26, s->base, "a payload of used blocks alone", "walk() shows one of another");
     uintptr_t expected = w->begun ? w->end : (uintptr_t)x->lender.face.base;
