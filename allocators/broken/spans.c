@@ -50,7 +50,8 @@
     BUG(link_written_after_grant, "C10", "the link of a block is cleared when the next one is taken")            \
     BUG(double_grant_at_refill, "C7", "the first block of a new span is linked though it is handed out")         \
     BUG(free_links_at_end, "C10", "the link of a free block lies in its last bytes, and 8 further for 16")       \
-    BUG(errno_by_refill, "A12", "freeing the last block of a span sets errno")                                   \
+    BUG(errno_by_refill, "A12", "freeing the last block of a span sets errno")
+
 #define BUG_NAME(name, rule, summary) name,
 enum spans_bug { SOUND, SPANS_BUGS(BUG_NAME) };
 #undef BUG_NAME
