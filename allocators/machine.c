@@ -5,6 +5,7 @@
  */
 #include "machine_internal.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -168,6 +169,7 @@ static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, 
     lanes word = {start, start + step};
     for (size_t i = 0; i < bytes; i += sizeof word, word += 2 * step) {
         lanes mixed = word ^ word >> 29 ^ word << 17;
+        if (BYTE_ORDER != LITTLE_ENDIAN) mixed = (lanes){htole64(mixed[0]), htole64(mixed[1])}; /* as everywhere */
         memcpy(frame + i, &mixed, sizeof mixed);
     }
 }

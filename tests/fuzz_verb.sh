@@ -3,34 +3,17 @@
 # fuzz_verb.sh: `assay fuzz` with the engine of the preset, and with the one built in: what it finds is told as `check` tells
 # it, kept where it should be, and not lost by an interrupt; no process outlives it. Needs ASSAY (the program, in the build
 # folder of a preset libfuzzer or afl), ASSAY_SOURCE (the source folder) and ASSAY_CC (a C compiler).
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-source=$(realpath "${ASSAY_SOURCE:?the source folder}")
-read -ra cc <<<"${ASSAY_CC:-cc}"
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 engine=$(basename "$(dirname "$assay")")
 case $engine in
-afl) command -v afl-fuzz >/dev/null || { echo 'afl++ is not installed'; exit 77; } ;;
+afl) needs afl-fuzz ;;
 libfuzzer) ;;
-*) echo "no engine's preset: $engine"; exit 77 ;;
+*) skip "no engine's preset: $engine" ;;
 esac
-command -v pgrep >/dev/null || { echo 'pgrep is not installed'; exit 77; }
-work=$(mktemp -d)
-started=()
-cleanup() {
-    local pid
-    for pid in "${started[@]}"; do kill -9 "$pid" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap cleanup EXIT
-cd "$work" || exit 2
+needs pgrep
 ulimit -c 0
-failures=0
-
-failed() {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$@"
-}
 
 # ends STATUS ARGUMENT…: the exit status of `assay fuzz`; what it said is in the files report and said.
 ends() {
@@ -129,9 +112,25 @@ compgen -G 'lost/free_leaks-*.ops' >/dev/null || failed 'an interrupted campaign
 
 # ---- A library ---------------------------------------------------------------------------------------------------------------
 
-"${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -DBUG_OVERLAPS -shared -fPIC -o libmine.so "$source/tests/broken_malloc.c" || exit 2
+"${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -DBUG_OVERLAPS -shared -fPIC -o libmine.so "$root/tests/broken_malloc.c" || exit 2
 ends 1 ./libmine.so --seconds 20 --jobs 1 --out found --no-minimize
 grep -q 'not built with coverage' said || failed 'nobody says that the library is without coverage' "$(<said)"
+
+# Inputs left over from another run, which break two rules: told one by one, or together.
+"${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -DBUG_FREE_NULL -DBUG_ALIGNS_TO_16 -shared -fPIC -o libtwo.so \
+    "$root/tests/broken_malloc.c" || exit 2
+case $engine in
+afl) folder=main/crashes name='id:00000' ;;
+libfuzzer) folder=found name='crash-' ;;
+esac
+for all in '' --all; do
+    mkdir -p "two$all/$engine-libtwo-so/$folder"
+    printf 'assay 1\nheap size=8192\nfree_null\n' >"two$all/$engine-libtwo-so/$folder/${name}0"
+    printf 'assay 1\nheap size=8192\np0 = posix_memalign 256 100\n' >"two$all/$engine-libtwo-so/$folder/${name}1"
+    ends 1 ./libtwo.so --seconds 0.01 --jobs 1 --out "two$all" --no-minimize ${all:+"$all"}
+    printf '%s %s\n' "$(grep -cE '^FAIL [^ ]*: A[0-9]+ ' report)" "$(grep -c '1 more input ended a run' said)"
+done >told
+[[ $(<told) == $'1 1\n2 0' ]] || failed 'findings of one run and what waits for the next' "$(<told)" "$(ls -R two*)"
 
 # ---- What is missing -----------------------------------------------------------------------------------------------------------
 
@@ -148,6 +147,21 @@ refused 'did you mean freelist'
 ends 2 freelist --out said
 refused 'said'
 
+# ---- A compiler of the user's ----------------------------------------------------------------------------------------------------
+
+# A tree that is not built yet, and a cmake that only notes what it is asked for.
+mkdir -p tree/fuzz/engines asked
+touch tree/CMakePresets.json tree/fuzz/engines/engine.h
+cat >asked/cmake <<'END'
+#!/bin/sh
+echo "$@" "CFLAGS=$CFLAGS" >>"${0%/*}/words"
+exit 1
+END
+chmod +x asked/cmake
+ASSAY_SOURCE=$work/tree PATH=$work/asked:$PATH CC=clang-99 CFLAGS=-DMINE ends 2 freelist
+refused 'could not be built'
+grep -q -- "^--preset $engine -DCMAKE_C_COMPILER=clang-99 CFLAGS=-DMINE$" asked/words || failed 'CC is not passed on' "$(<asked/words)"
+
 # ---- The engine built in ---------------------------------------------------------------------------------------------------------
 
 engine=builtin
@@ -156,8 +170,4 @@ compgen -G 'corpus/regressions/free_leaks-C24-*.ops' >/dev/null || failed 'the b
 ASSAY_SOURCE=/nonexistent ends 0 freelist --seconds 0.2 --out none
 [[ ! -e none ]] || failed 'a run without findings leaves a folder'
 
-if ((failures)); then
-    echo "fuzz_verb.sh: $failures failed"
-    exit 1
-fi
-echo "fuzz_verb.sh: all as expected"
+finish 'all as expected'

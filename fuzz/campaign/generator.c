@@ -3,6 +3,7 @@
 
 #include "kernel.h"
 
+#include <endian.h>
 #include <string.h>
 
 #define COUNTED_EVERY 4096u
@@ -103,7 +104,7 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
     uint8_t family = g->families[(word >> 48) % g->family_count];
     size_t length = SWARM_HEAD_BYTES + SWARM_OP_BYTES * operations(word, g->groups & SWARM_GROUPS);
     for (size_t at = 0; at < length; at += sizeof word) {
-        word = next_word(&state);
+        word = htole64(next_word(&state)); /* the same bytes on every machine */
         memcpy(bytes + at, &word, sizeof word);
     }
     bytes[0] = family;
@@ -176,9 +177,10 @@ void generator_fit(const struct generator *g, unsigned char *b, size_t length)
     const uint8_t is = family_of(b, length), to = family_for(g, is, b[0]);
     if ((to & ~SWARM_ILLEGAL) == SWARM_FAMILIES) {
         if (length < SWARM_HEAD_BYTES) return; /* a head cut short: no operation, whatever it is */
+        const bool was_kernel = swarm_is_kernel(b, length);
         memcpy(b, SWARM_KERNEL, 4);
         b[0] = (unsigned char)(SWARM_KERNEL[0] | (to & SWARM_ILLEGAL));
-        b[4] &= g->groups;
+        b[4] = was_kernel ? b[4] & g->groups : g->groups;
         if (!(b[4] & SWARM_GROUPS)) b[4] = g->groups;
         b[6] = (unsigned char)((b[6] & 0xf0) | machine_nibble(g, b[6] & 15));
         return;

@@ -238,7 +238,7 @@ static bool monotone(struct exec *x)
         dice = dice * UINT64_C(0xD1342543DE82EF95) + 1;
         size_t n = 1 + (size_t)((dice >> 33) % (i % 2 ? granted : granted < 300 ? granted : 300));
         if (i % 4 == 3) n = granted - (size_t)(dice >> 40) % (granted < 64 ? granted : 64);
-        if (!exec_fresh(x, false)) return false;
+        if (!exec_again(x)) return false;
         x->lender.fail_at = 0;
         exec_checked(x, RULE_C30);
         beat(x);
@@ -292,7 +292,7 @@ static bool permute(struct exec *x)
     if (!can || x->options.contract.backing == BACKING_HOST) return true;
     struct end_state first = end_state(x);
     x->round = 1;
-    if (!exec_fresh(x, false) || !exec_round(x) || !wind_up(x, x->program->heap.seed % 2 ? DESCENDING : ODD_FIRST))
+    if (!exec_again(x) || !exec_round(x) || !wind_up(x, x->program->heap.seed % 2 ? DESCENDING : ODD_FIRST))
         return false;
     struct end_state second = end_state(x);
     exec_checked(x, RULE_C40);

@@ -90,6 +90,7 @@ bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expec
 {
     struct verdict *v = &x->verdict;
     va_list arguments;
+    if (!x->options.counters->checked[rule]) exec_checked(x, rule); /* where model_tally has not come to it */
     *v = (struct verdict){.kind = VERDICT_FAIL,
                           .rule = rule,
                           .op = x->op_index,
@@ -180,6 +181,7 @@ void exec_after_fault(struct exec *x, const void *fault_address)
     const struct backing *f = &x->lender.face;
     const struct machine *m = f->machine;
     uintptr_t at = (uintptr_t)fault_address, base = (uintptr_t)f->base, page = f->page_bytes;
+    model_tally(x);
     if (!x->options.trace || !f->page_bytes) return;
     uintptr_t end = m ? (uintptr_t)m->pkmap + m->pkmap_slots * page : base + f->size; /* the gap and the window too */
     bool near = f->kind != BACKING_HOST && at >= base - page && at < end + page;
@@ -257,10 +259,41 @@ bool exec_fresh(struct exec *x, bool elsewhere)
                          "%s returned %d for %llu bytes", reset ? "reset" : "init", error, (unsigned long long)g->size);
     if (error) return false;
     x->home->ready = true;
+    x->footprint = lender_footprint(&x->lender);
     if (x->frames) exec_frames_fresh(x);
     exec_break_fresh(x);
     exec_maps_fresh(x);
     return !x->kernel || kernel_fresh(x);
+}
+
+static bool maps_pages(const struct program *p)
+{
+    for (unsigned i = 0; i < p->op_count; i++)
+        if (p->ops[i].kind >= OP_MMAP && p->ops[i].kind <= OP_FILE_STORE) return true;
+    return false;
+}
+
+bool exec_again(struct exec *x)
+{
+    enum backing_kind kind = x->lender.face.kind;
+    bool lent = kind == BACKING_REGION || kind == BACKING_BREAK || kind == BACKING_PAGES;
+    bool needs_zeros = (x->options.contract.promises & PROMISE_TRUSTS_ZERO) || x->ops->sbrk;
+    if (!lent || !x->ops->reset || needs_zeros || x->model.strangers || maps_pages(x->program))
+        return exec_fresh(x, false); /* on a machine, that is by reset() too */
+    model_fresh(x, false);
+    x->verdict.kind = VERDICT_PASS;
+    x->lender.fail_at = 0;
+    x->options.position->kind = OP_KINDS;
+    int error = x->ops->reset(x->heap);
+    exec_checked(x, RULE_C24);
+    if (error || lender_footprint(&x->lender) != x->footprint)
+        return exec_fail(x, RULE_C24, NULL, "the footprint of a new heap after reset()", "%d, and %llu bytes instead of %llu",
+                         error, (unsigned long long)lender_footprint(&x->lender), (unsigned long long)x->footprint);
+    x->lender.requests = x->lender.refused = x->lender.reports = x->reports_seen = 0;
+    x->lender.fail_at = x->program->heap.fail;
+    if (x->frames) exec_frames_fresh(x);
+    exec_maps_fresh(x);
+    return true;
 }
 
 /* ---- One round -------------------------------------------------------------------------------------------------------- */
@@ -510,6 +543,7 @@ void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
     }
     x->options.counters->programs++;
     bool held = course_run(x);
+    model_tally(x);
     if (!held && x->verdict.kind == VERDICT_FAIL) {
         take_picture(x);
         model_fresh(x, true);
