@@ -86,7 +86,10 @@ static bool is_last(const struct heap *h, const struct header *b) { return (unsi
 /* The free list holds every free block but the last of the heap. */
 static void list_insert(struct heap *h, struct header *b)
 {
-    if (is_last(h, b)) return;
+    if (is_last(h, b)) {
+        if (size_of(b) >= BLOCK_MIN) *links_of(b) = (struct links){0};
+        return;
+    }
     *links_of(b) = (struct links){.next = h->free};
     if (h->free) links_of(h->free)->previous = b;
     h->free = b;
@@ -516,7 +519,7 @@ const struct alloc_ops alloc_freelist = {
                  .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_ALIGN_CHECKED |
                              PROMISE_MERGES | PROMISE_EXPLAINED | PROMISE_REUSES | PROMISE_STEADY | PROMISE_CONST_FREE |
                              PROMISE_DETERMINISTIC | PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_SPLITS |
-                             PROMISE_DRAINS,
+                             PROMISE_DRAINS | PROMISE_FORGETS,
                  .header_bytes = HEADER,
                  .block_min_bytes = BLOCK_MIN - HEADER,
                  .overhead_bytes = ALIGN - 1,
