@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# timeout: 300
 # presets: release debug asan m32
 #
 # diff.sh: the same programs on several allocators: what each breaks is told, what they choose is summed up, what they must
