@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# timeout: 420
 # presets: release m32
 #
 # Every canary is found, and under the rule that it breaks: a bench that finds no planted fault says nothing with a PASS.
@@ -23,9 +22,9 @@ judge() {
 # With one seed: true if the rule was found. Adds what else was to `all`.
 look() {
     local name=$1 rule=$2 seed=$3 status=0 found
-    local report="$work/${name//\//-}.json" verb=(check "$name" --seconds 10)
+    local report="$work/${name//\//-}.json" verb=(check "$name" --programs 200000)
     if [[ $rule == DIFFER ]]; then verb=(diff "$name" "$name" freelist --programs 1000); fi
-    timeout 60 "$assay" "${verb[@]}" --seed "$seed" --jobs 1 --format json --quiet --no-minimize \
+    timeout 300 "$assay" "${verb[@]}" --seed "$seed" --jobs 1 --format json --quiet --no-minimize \
         --out "$work/${name//\//-}" >"$report" 2>&1 || status=$?
     found=$(sed -n 's/^{"type":"finding",.*"rule":"\([A-Z0-9]*\)".*/\1/p' "$report" | sort -u | tr '\n' ' ')
     if [[ $status -eq 1 && " $found" == *" $rule "* ]]; then

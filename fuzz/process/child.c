@@ -277,6 +277,20 @@ static void autopsy(struct child *c, int status, struct child_result *r)
     posthumous(c, rule, r, seen);
 }
 
+/* Whether all that it lacks is a processor. */
+static bool is_runnable(pid_t pid)
+{
+    char path[32], text[128];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *behind_name = strrchr(text, ')');
+    return behind_name && behind_name[1] == ' ' && behind_name[2] == 'R';
+}
+
 /* True if the running program has gone on too long or taken too much; then the process is gone. */
 static bool overdue(struct child *c, struct child_result *r)
 {
@@ -288,7 +302,8 @@ static bool overdue(struct child *c, struct child_result *r)
         c->cpu_then = cpu;
         c->wall_then = wall;
     }
-    bool hung = cpu - c->cpu_then > c->limits.timeout || wall - c->wall_then > WALL_FACTOR * c->limits.timeout;
+    bool hung = cpu - c->cpu_then > c->limits.timeout ||
+                (wall - c->wall_then > WALL_FACTOR * c->limits.timeout && !is_runnable(c->pid));
     bool runaway = started && outgrown(c);
     /* A child that has not begun yet is loading: that may take long on a busy machine, but not for ever. */
     if ((!hung && !runaway) || (started == 0 && wall - c->wall_then < 60)) return false;
