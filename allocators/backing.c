@@ -135,9 +135,11 @@ static void soil(const struct lender *l, unsigned char *p, size_t bytes)
 
 bool lender_refuses(struct lender *l)
 {
-    if (++l->requests != l->fail_at) return false;
-    l->refused++;
-    return true;
+    bool refuses = false;
+    l->requests++;
+    for (unsigned i = 0; i < LENDER_FAULTS; i++) refuses |= l->fail_at[i] == l->requests;
+    l->refused += refuses;
+    return refuses;
 }
 
 static unsigned char *page_end(const struct lender *l, unsigned char *p)
@@ -217,6 +219,8 @@ static uint32_t host_out_of_memory(void *host, uint32_t gfp)
     return s && s->out_of_memory ? s->out_of_memory(s->host, gfp) : 0;
 }
 
+static bool host_refuses(void *host) { return lender_refuses(host); }
+
 static void host_report(void *host, enum alloc_report kind, const void *where)
 {
     struct lender *l = host;
@@ -227,7 +231,7 @@ static int lend_machine(struct lender *l)
 {
     static const unsigned char plain[] = {[DIRT_A5] = 0xA5, [DIRT_FF] = 0xFF, [DIRT_RANDOM] = 0};
     const struct lender_geometry *g = &l->geometry;
-    const struct machine_host host = {l, host_reclaim, host_out_of_memory, host_report};
+    const struct machine_host host = {l, host_reclaim, host_out_of_memory, host_report, host_refuses};
     const struct machine_geometry geometry = {.config = g->machine,
                                               .scatter = g->scatter,
                                               .dirt = plain[g->dirt],
@@ -286,7 +290,8 @@ int lender_fresh(struct lender *l, const struct lender_geometry *geometry)
     size_t page = page_bytes();
     l->geometry = *geometry;
     *f = (struct backing){.kind = BACKING_HOST, .page_bytes = page, .report = face_report};
-    l->requests = l->refused = l->fail_at = l->mapped_bytes = 0;
+    l->requests = l->refused = l->mapped_bytes = 0;
+    lender_spare(l);
     l->reports = 0;
     l->brk = l->high = NULL;
     if (geometry->kind == BACKING_HOST) return 0;

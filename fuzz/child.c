@@ -324,7 +324,7 @@ int child_begin_stretch(struct child *c, uint64_t first, unsigned count)
     return command(c, WORKER_STRETCH);
 }
 
-void child_run(struct child *c, const struct program *p, bool thorough, struct child_result *r)
+static void run(struct child *c, const struct program *p, bool thorough, char word, struct child_result *r)
 {
     struct journal *j = c->journal;
     /* A process that died between two programs is no finding of the next one. */
@@ -337,7 +337,7 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
         j->trace.heap_size = 0;
         j->trace.fault_offset = OFFSET_NONE;
         if (j->observing) journal_log(j)->programs = journal_log(j)->used = 0;
-        if (command(c, WORKER_RUN) == 0) {
+        if (command(c, word) == 0) {
             while (!child_wait(c, ALONE_SECONDS, r)) continue;
             return;
         }
@@ -345,6 +345,18 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
     *r = (struct child_result){.verdict = {.kind = VERDICT_ERROR}};
     snprintf(r->verdict.seen, sizeof r->verdict.seen, "%.150s",
              j->error[0] ? j->error : "the process under test does not answer");
+}
+
+void child_run(struct child *c, const struct program *p, bool thorough, struct child_result *r)
+{
+    run(c, p, thorough, WORKER_RUN, r);
+}
+
+void child_faults(struct child *c, struct program *p, struct child_result *r)
+{
+    if (c->target.contract.backing == BACKING_HOST) child_kill(c);
+    run(c, p, false, WORKER_FAULTS, r);
+    if (r->verdict.kind == VERDICT_FAIL) p->heap = c->journal->program.heap;
 }
 
 void child_replay(struct child *c, const struct program *p, struct child_result *r)

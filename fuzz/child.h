@@ -118,6 +118,10 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
  * host in a process of its own each time. */
 void child_replay(struct child *c, const struct program *p, struct child_result *result);
 
+/* Runs the program with every request failing, as the target's `faults` says; where that breaks a rule, p's geometry is
+ * made that of the run which did. */
+void child_faults(struct child *c, struct program *p, struct child_result *result);
+
 /* Begins a campaign by the journal's orders; 0 or -1 as child_run's ERROR, with the reason in journal->error. */
 int child_begin_campaign(struct child *c);
 

@@ -68,11 +68,13 @@ static const char *const formats[] = {"text", "json", "junit", "sarif", NULL};  
 static const char *const shapes[] = {"text", "c", "html", NULL};                  /* enum show_as */
 static const char *const modes[] = {"both", "legal", "illegal", NULL};            /* enum target_mode */
 static const char *const engines[] = {"builtin", "libfuzzer", "afl", NULL};       /* enum fuzz_engine */
+static const char *const faults[] = {"none", "one", "pairs", NULL};               /* enum faults_how */
 static const char *const machines[] = {"all", "s64", "s4", "sodd", "smap", NULL}; /* target.machine */
 _Static_assert(FORMAT_JSON == 1 && FORMAT_SARIF == 3 && SHOW_HTML == 2, "choices are in the order of their enum");
 _Static_assert(sizeof(enum report_format) == sizeof(unsigned) && sizeof(enum show_as) == sizeof(unsigned), "CHOICE");
 _Static_assert(MODE_ILLEGAL == 2 && sizeof(enum target_mode) == sizeof(unsigned), "CHOICE");
 _Static_assert(ENGINE_AFL == 2 && sizeof(enum fuzz_engine) == sizeof(unsigned), "CHOICE");
+_Static_assert(FAULTS_PAIRS == 2 && sizeof(enum faults_how) == sizeof(unsigned), "CHOICE");
 _Static_assert(MACHINE_S64 == 0 && MACHINE_SMAP == 3 && MACHINE_CONFIGS == 4, "likewise");
 
 #define KIB 1024.0
@@ -104,6 +106,8 @@ static const struct option_row {
      "simulated machine of the kernel families: s64, s4, sodd, smap (all)"},
     {"mode", 0, CHOICE, "MODE", TO(mode), CHECK | DIFF, 0, 0, modes,
      "legal or illegal: without or with contract errors (both)"},
+    {"faults", 0, CHOICE, "HOW", TO(faults), CHECK | REPLAY, 0, 0, faults,
+     "let each request for memory fail in every program: one, or also pairs (none)"},
     {"max-size", 0, BYTES, "BYTES", TO(max_size), RUNS, 1, 64 * GIB, NULL,
      "largest request that is filled (1G); suffixes K, M, G"},
     {"memory", 0, BYTES, "BYTES", TO(memory), RUNS, MIB, 1024 * GIB, NULL,

@@ -51,6 +51,7 @@ struct options {
     enum target_mode mode;
     unsigned machine; /* as target.machine */
     bool guard;       /* as target.guard */
+    enum faults_how faults;
     bool quiet;
     bool names;    /* list: names only */
     bool canaries; /* list: the broken ones */

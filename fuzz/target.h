@@ -8,6 +8,7 @@
 #define TARGET_H
 
 #include "alloc.h"
+#include "faults.h"
 
 enum target_kind {
     TARGET_BUILTIN,
@@ -30,6 +31,7 @@ struct target {
     bool preload;                   /* cannot be opened late (static TLS): loaded with LD_PRELOAD */
     bool illegal;                   /* profile bit: contract errors are generated too */
     bool guard;                     /* set by target_guard: live blocks are closed to the allocator (annotate.h) */
+    enum faults_how faults;         /* requests that fail in each program, beside what it makes fail itself (faults.h) */
     enum target_mode mode;          /* set by target_narrow */
     unsigned machine;               /* likewise; 0: all of them, else enum machine_config + 1 */
     const struct alloc_ops *ops;    /* built-ins; otherwise what target_open made, in the worker only */

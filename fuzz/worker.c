@@ -172,6 +172,52 @@ static void run_stretch(void)
     self.running = NULL;
 }
 
+/* ---- Faults in every program --------------------------------------------------------------------------------------------- */
+
+static bool run_fault(void *context, const struct program *p, uint64_t *requests)
+{
+    struct journal *j = self.journal;
+    struct exec *x = context;
+    j->started++;
+    exec_run(x, p, &j->verdict);
+    *requests = exec_requests(x);
+    return j->verdict.kind != VERDICT_FAIL;
+}
+
+/* The journal's program with every request failing; there it stays as it was when a rule broke. */
+static void run_faults(struct exec *x, const struct faults_budget *budget)
+{
+    static struct faults f;
+    struct journal *j = self.journal;
+    const uint64_t programs = j->counters.programs;
+    f.how = j->target.faults;
+    f.budget = *budget;
+    f.run = run_fault;
+    f.context = x;
+    f.counters = &j->counters.faults;
+    faults_everywhere(&f, &j->program);
+    j->counters.programs = programs; /* it is the same one all the time */
+}
+
+/* A program that somebody has written is worth all of its requests; of those that are made by the thousand, each is worth
+ * some. */
+static const struct faults_budget budget_of_one = {.ones_max = FAULTS_ONES_MAX, .pairs_max = 512};
+static const struct faults_budget budget_of_many = {.ones_max = 64, .pairs_max = 32};
+
+static void run_one_faults(void)
+{
+    struct journal *j = self.journal;
+    if (!self.plain) self.plain = executor(false, true);
+    if (!self.plain) {
+        cannot("no memory for the executor");
+        return;
+    }
+    self.running = self.plain;
+    j->first_bytes = memory_of(getpid()).anonymous;
+    run_faults(self.plain, &budget_of_one);
+    self.running = NULL;
+}
+
 /* One window's part of this worker; false if a program failed, or there are no more. */
 static bool run_window(struct exec *x, const struct generator *g, uint64_t window)
 {
@@ -184,6 +230,7 @@ static bool run_window(struct exec *x, const struct generator *g, uint64_t windo
         j->started++;
         generator_program(g, o->index, &j->program);
         exec_run(x, &j->program, &j->verdict);
+        if (j->verdict.kind == VERDICT_PASS && j->target.faults) run_faults(x, &budget_of_many);
         if (j->verdict.kind == VERDICT_FAIL) return false;
         j->verdict.kind = VERDICT_PASS; /* a heap that this machine has no address space for is left out */
     }
@@ -230,6 +277,7 @@ int worker_main(struct journal *j, int socket)
     while (recv(socket, &word, 1, 0) == 1) {
         if (word == WORKER_CAMPAIGN) run_campaign();
         else if (word == WORKER_STRETCH) run_stretch();
+        else if (word == WORKER_FAULTS) run_one_faults();
         else run_one();
         j->state = JOURNAL_DONE;
         if (send(socket, &word, 1, MSG_NOSIGNAL) != 1) break;

@@ -12,8 +12,9 @@ enum memory { FORGET, NOTE, HOLD_GRANTS, HOLD_OFFSETS };
 static enum memory memory_of(const struct exec *x)
 {
     enum heap_course course = x->program->heap.course;
-    if (course != COURSE_DRAIN && course != COURSE_TWIN) return FORGET;
+    if (course != COURSE_DRAIN && course != COURSE_TWIN && course != COURSE_RECOVER) return FORGET;
     if (x->round == 0) return NOTE;
+    if (course == COURSE_RECOVER) return x->unharmed ? HOLD_GRANTS : FORGET;
     return course == COURSE_DRAIN ? HOLD_GRANTS : HOLD_OFFSETS;
 }
 
@@ -39,7 +40,8 @@ bool course_remembers(struct exec *x)
     }
     if (memory == HOLD_GRANTS) {
         exec_checked(x, RULE_C24);
-        if (then == NOTHING_GRANTED || granted || x->outcome.result != RESULT_NULL || x->lender.refused) return true;
+        if (then == NOTHING_GRANTED || granted || x->outcome.result != RESULT_NULL) return true;
+        if (x->lender.refused && !x->unharmed) return true;
         return exec_fail(x, RULE_C24, NULL, "a block, as in the first round: everything has been freed since", "NULL");
     }
     enum rule rule = x->round == 1 ? RULE_C37 : RULE_C41;
@@ -111,7 +113,9 @@ static bool wind_up(struct exec *x, enum order order)
 
 static bool plain(struct exec *x)
 {
-    return exec_fresh(x, false) && exec_round(x) && wind_up(x, x->program->heap.seed % ORDERS);
+    bool held = exec_fresh(x, false) && exec_round(x) && wind_up(x, x->program->heap.seed % ORDERS);
+    x->requests = x->lender.requests;
+    return held;
 }
 
 /* ---- The courses --------------------------------------------------------------------------------------------------------- */
@@ -134,7 +138,7 @@ static bool largest_again(struct exec *x)
     if (!(x->options.contract.promises & PROMISE_MERGES) || !bytes || x->model.strangers || x->lender.refused)
         return true;
     if (x->options.contract.backing == BACKING_HOST) return true;
-    x->lender.fail_at = 0;
+    lender_spare(&x->lender);
     exec_checked(x, RULE_C24);
     if (!can_have(x, bytes))
         return exec_fail(x, RULE_C24, NULL,
@@ -153,6 +157,7 @@ static bool drain(struct exec *x)
 }
 
 #define STEADY_ROUNDS 4u
+#define RECOVER_HEAP_MAX ((size_t)1 << 20)
 
 static bool steady(struct exec *x)
 {
@@ -192,7 +197,7 @@ static bool refill(struct exec *x)
     unsigned first = PROGRAM_SLOTS, last = 0, slot;
     bool can = (promises & (PROMISE_REUSES | PROMISE_MERGES)) && x->ops->free && !x->lender.refused;
     if (x->kernel && x->kernel->machine->frames > REFILL_FRAMES_MAX) can = false; /* more than there are slots */
-    x->lender.fail_at = 0;
+    lender_spare(&x->lender);
     x->op_index = x->program->op_count;
     for (slot = 0; can && slot < PROGRAM_SLOTS; slot++) {
         if (block_live(&x->model.blocks[slot])) continue;
@@ -224,7 +229,7 @@ static bool monotone(struct exec *x)
     /* The largest that a fresh heap grants, by halving, with every smaller probe held against it. */
     for (size_t low = 0, high = top, n = top; low < high || n == top; n = low + (high - low) / 2) {
         if (!exec_fresh(x, false)) return false;
-        x->lender.fail_at = 0;
+        lender_spare(&x->lender);
         beat(x);
         bool got = x->ops->malloc(x->heap, n) != NULL;
         if (got && n > granted) granted = n;
@@ -239,7 +244,7 @@ static bool monotone(struct exec *x)
         size_t n = 1 + (size_t)((dice >> 33) % (i % 2 ? granted : granted < 300 ? granted : 300));
         if (i % 4 == 3) n = granted - (size_t)(dice >> 40) % (granted < 64 ? granted : 64);
         if (!exec_fresh(x, false)) return false;
-        x->lender.fail_at = 0;
+        lender_spare(&x->lender);
         exec_checked(x, RULE_C30);
         beat(x);
         if (n && !x->ops->malloc(x->heap, n))
@@ -270,6 +275,51 @@ static bool twin(struct exec *x)
     x->contents_salt = 0;
     x->program = p;
     return held;
+}
+
+/* The largest block that is granted now that nothing lives, where it can be found by halving; else 0. */
+static size_t largest_now(struct exec *x)
+{
+    const struct alloc_contract *c = &x->options.contract;
+    bool can = (c->promises & PROMISE_MERGES) && x->ops->free && c->backing != BACKING_HOST && !x->model.strangers;
+    size_t low = 0, high = (size_t)x->lender.geometry.size;
+    if (!can || x->kernel || high > RECOVER_HEAP_MAX) return 0;
+    while (low < high) {
+        size_t middle = high - (high - low) / 2;
+        beat(x);
+        if (can_have(x, middle)) low = middle;
+        else high = middle - 1;
+    }
+    return low;
+}
+
+/* A heap to which something was refused is, when everything has been freed, as good as one that got all it asked for: it
+ * grants as large a block (C25), and where it decides as a fresh heap would, whatever a fresh one grants (C24). */
+static bool recover(struct exec *x)
+{
+    const bool host = x->options.contract.backing == BACKING_HOST; /* there is one heap only, and it lives on */
+    x->unharmed = !host;
+    if (!plain(x)) return false;
+    size_t most = largest_now(x);
+    x->round = 1;
+    if (!host) {
+        x->unharmed = false;
+        if (!plain(x)) return false;
+    }
+    lender_spare(&x->lender);
+    if (x->model.strangers || !x->lender.refused) return true;
+    x->op_index = x->program->op_count;
+    if (most) {
+        exec_checked(x, RULE_C25);
+        if (!can_have(x, most))
+            return exec_fail(x, RULE_C25, NULL, "the largest block of a heap to which nothing was refused",
+                             "NULL for %zu bytes, with everything freed", most);
+    }
+    if (!host && !(x->options.contract.promises & PROMISE_DRAINS)) return true;
+    model_fresh(x, false);
+    x->round = 2;
+    x->unharmed = true;
+    return exec_round(x) && wind_up(x, ASCENDING);
 }
 
 struct end_state {
@@ -315,6 +365,7 @@ bool course_run(struct exec *x)
     case COURSE_TWIN: return twin(x);
     case COURSE_PERMUTE: return permute(x);
     case COURSE_FREE_COST: return plain(x) && free_cost(x);
+    case COURSE_RECOVER: return recover(x);
     default: return plain(x);
     }
 }

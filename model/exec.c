@@ -248,7 +248,8 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     bool reset;
     if (!go_home(x, &lend, &reset)) return false;
     x->options.position->own_bytes = x->lender.kept_bytes + lent_bytes(x, size) + shadow_bytes(&x->model.shadow);
-    x->lender.fail_at = g->fail;
+    x->lender.fail_at[0] = x->unharmed ? 0 : g->fail;
+    x->lender.fail_at[1] = x->unharmed ? 0 : g->fail_also;
     x->options.position->kind = OP_KINDS; /* none of them: init */
     int error = reset ? x->ops->reset(x->heap) : x->ops->init(x->heap, &x->lender.face);
     bool enough = c->backing == BACKING_MACHINE || g->size >= c->size_min_bytes;
@@ -309,7 +310,11 @@ static __attribute__((noinline)) bool step_other(struct exec *x, const struct op
         return model_verify_all(x, RULE_C10) && model_inspect(x) &&
                (!x->kernel || (kernel_verify_all(x, RULE_C10) && kernel_inspect(x)));
     case OP_REPEAT: return true;
-    case OP_FAIL: x->lender.fail_at = x->lender.requests + a; return true;
+    case OP_FAIL:
+        if (x->unharmed) return true;
+        x->lender.fail_at[2] = x->lender.requests + a;
+        x->lender.fail_at[3] = b ? x->lender.requests + b : 0;
+        return true;
     case OP_FOREIGN_SBRK: return step_stranger(x, a);
     case OP_FRAME_PUSH:
     case OP_FRAME_POP: return exec_step_frames(x, op, slot, a, b);
@@ -492,10 +497,14 @@ bool exec_round(struct exec *x)
     return true;
 }
 
+uint64_t exec_requests(const struct exec *x) { return x->requests; }
+
 void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
 {
     x->program = p;
     x->round = 0;
+    x->unharmed = false;
+    x->requests = 0;
     x->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
     if (x->options.trace) {
         x->options.trace->event_count = 0;

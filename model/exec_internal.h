@@ -33,6 +33,7 @@ struct exec {
         uint64_t usable;
         int error;
     } outcome;
+    uint64_t requests;       /* made of the backing in the last round that what the program makes fail could strike */
     uint32_t reports_seen;   /* of the lender's, already judged */
     uint32_t steps_left;     /* of PROGRAM_STEPS_MAX */
     uint64_t work_left;      /* of EXEC_WORK_MAX */
@@ -42,6 +43,7 @@ struct exec {
     uint32_t calls;          /* of this round */
     uint32_t contents_salt;  /* changes all contents, for a round that must not depend on them (C41) */
     uintptr_t twin_distance; /* between the two places of a twin run (C37) */
+    bool unharmed;           /* what the program makes fail is left alone, for a round that shows how it goes without */
     bool incomparable;       /* an alignment has seen the two places differently */
     int *error;              /* where this thread's errno lives */
     struct frames_model *frames;    /* of an allocator with PROMISE_FRAMES */
