@@ -29,11 +29,11 @@ install(EXPORT assay NAMESPACE assay:: FILE assayTargets.cmake DESTINATION ${ass
 file(GLOB headers CONFIGURE_DEPENDS allocators/*.h)
 list(FILTER headers EXCLUDE REGEX "_internal\\.h$")
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay)
-set(headers exec.h program.h verdict.h rules.def minimise.h encode.h machine_picture.h area_model.h frame_map.h
-    observe.h)
+set(headers minimise.h machine_picture.h program/program.h program/encode.h exec/exec.h exec/observe.h judge/verdict.h
+    judge/rules.def judge/area_model.h judge/frame_map.h)
 list(TRANSFORM headers PREPEND model/)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/model)
-file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/generator.h fuzz/engines/engine.h
+file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/campaign/generator.h fuzz/engines/engine.h
     fuzz/engines/entry.h fuzz/engines/mutate.h)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/fuzz)
 

@@ -52,7 +52,7 @@ def untested(path, names):
 
 
 def main():
-    rows = rules_doc.parse((SOURCE / "model" / "rules.def").read_text(encoding="utf-8"))["RULE"]
+    rows = rules_doc.parse((SOURCE / "model" / "judge" / "rules.def").read_text(encoding="utf-8"))["RULE"]
     counted = {row[0] for row in rows if row[1] != "RETURNS"} - COMPARED
     names = assay("list", "--names").stdout.split()
     files = sorted((CORPUS / "rules").glob("*.ops"))

@@ -93,7 +93,7 @@ def unchecked(rules, references):
 
 
 def main():
-    rows = rules_doc.parse((SOURCE / "model" / "rules.def").read_text(encoding="utf-8"))
+    rows = rules_doc.parse((SOURCE / "model" / "judge" / "rules.def").read_text(encoding="utf-8"))
     judged = [row[0] for row in rows["RULE"]]
     every_call = {row[0] for row in rows["RULE"] if row[1] == "RETURNS"}  # checked by each call, and not counted
     counted = [rule for rule in judged if rule not in every_call | UNPROMISED]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/RULES.md from model/rules.def; with --check says whether the committed page is what it would write."""
+"""Writes docs/RULES.md from model/judge/rules.def; with --check says whether the committed page is what it would write."""
 
 import argparse
 import pathlib
@@ -7,7 +7,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TABLE = ROOT / "model" / "rules.def"
+TABLE = ROOT / "model" / "judge" / "rules.def"
 PAGE = ROOT / "docs" / "RULES.md"
 
 CLASSES = {
@@ -26,7 +26,7 @@ HEAD = """\
 # Rules
 
 What assay holds an allocator to. A finding names one of these IDs. This page is made from
-[model/rules.def](../model/rules.def) by `tests/rules_doc.py`; edit the table, not the page.
+[model/judge/rules.def](../model/judge/rules.def) by `tests/rules_doc.py`; edit the table, not the page.
 """
 
 
@@ -120,7 +120,7 @@ def main():
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(text, encoding="utf-8")
     elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        print("docs/RULES.md is not what model/rules.def says: run tests/rules_doc.py", file=sys.stderr)
+        print("docs/RULES.md is not what model/judge/rules.def says: run tests/rules_doc.py", file=sys.stderr)
         return 1
     return 0
 
