@@ -5,6 +5,7 @@
  * the byte. Beyond SMALL_PAGES one large span is kept and made anew when the size changes; it is emptied with madvise.
  */
 #include "backing_internal.h"
+#include "host_maps.h"
 
 #include <errno.h>
 #include <string.h>
@@ -138,7 +139,10 @@ bool lender_refuses(struct lender *l)
     bool refuses = false;
     l->requests++;
     for (unsigned i = 0; i < LENDER_FAULTS; i++) refuses |= l->fail_at[i] == l->requests;
-    l->refused += refuses;
+    if (refuses) {
+        l->refused++;
+        l->refused_last = l->requests;
+    }
     return refuses;
 }
 
@@ -290,11 +294,14 @@ int lender_fresh(struct lender *l, const struct lender_geometry *geometry)
     size_t page = page_bytes();
     l->geometry = *geometry;
     *f = (struct backing){.kind = BACKING_HOST, .page_bytes = page, .report = face_report};
-    l->requests = l->refused = l->mapped_bytes = 0;
+    l->requests = l->refused = l->refused_last = l->mapped_bytes = 0;
     lender_spare(l);
     l->reports = 0;
     l->brk = l->high = NULL;
-    if (geometry->kind == BACKING_HOST) return 0;
+    if (geometry->kind == BACKING_HOST) {
+        host_maps_judge(host_refuses, l);
+        return 0;
+    }
     if (geometry->kind == BACKING_MACHINE) return lend_machine(l);
     if (geometry->size == 0 || geometry->size > PTRDIFF_MAX - 4 * page) return ENOMEM;
     size_t whole = ((size_t)geometry->size + page - 1) / page * page;
@@ -317,6 +324,7 @@ void lender_close(struct lender *l)
 {
     struct spaces *all = l->spaces;
     lender_pages_close(l);
+    if (l->face.kind == BACKING_HOST) host_maps_judge(NULL, NULL);
     for (unsigned i = 0; all && i < SPACE_KINDS; i++) {
         space_drop(&all->here[i]);
         space_drop(&all->elsewhere[i]);
@@ -330,5 +338,6 @@ uint64_t lender_footprint(const struct lender *l)
 {
     if (l->face.kind == BACKING_BREAK) return (uint64_t)(l->brk - l->face.base);
     if (l->face.kind == BACKING_MACHINE) return (uint64_t)machine_taken(&l->machine) * l->face.page_bytes;
+    if (l->face.kind == BACKING_HOST) return host_maps_bytes();
     return l->face.kind == BACKING_PAGES ? l->mapped_bytes : 0;
 }

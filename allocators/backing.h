@@ -33,9 +33,11 @@ struct lender_geometry {
 struct lender {
     struct backing face; /* what the allocator gets; the rest is the harness's */
     struct lender_geometry geometry;
-    /* Requests that may be refused: a move of the break, map and unmap, whatever a machine's faults can strike. */
+    /* Requests that may be refused: a move of the break, map and unmap, whatever a machine's faults can strike, what a
+     * library that is watched asks of the system. */
     uint64_t requests;               /* made of this lender since lender_fresh */
     uint64_t refused;                /* of those, refused because it was told to */
+    uint64_t refused_last;           /* the number of the last of these */
     uint64_t fail_at[LENDER_FAULTS]; /* refuse when `requests` reaches one of these numbers; 0: none */
     unsigned char *brk;       /* BACKING_BREAK: the break */
     unsigned char *high;      /* ... and its highest value since lender_fresh */
@@ -72,8 +74,8 @@ static inline void lender_spare(struct lender *l)
 /* Somebody else's sbrk (A40): as face.sbrk, but neither counted nor refused on demand. */
 void *lender_foreign_sbrk(struct lender *l, ptrdiff_t delta_bytes);
 
-/* Bytes taken and not given back: the break above base, the pages mapped, or the frames taken; 0 for a region and a host
- * heap. */
+/* Bytes taken and not given back: the break above base, the pages mapped, the frames taken, or what a library that is watched
+ * (host_maps.h) has; 0 for a region and any other host heap. */
 uint64_t lender_footprint(const struct lender *l);
 
 /* The byte that file `file` holds at `offset` when fresh; never 0, so that a missing page shows. */

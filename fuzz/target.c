@@ -217,6 +217,17 @@ static int resolve_library(struct target *t, char *error, size_t size)
     return 0;
 }
 
+int target_watch(struct target *t, enum faults_how faults, bool guard_maps, uint64_t maps_max, char *error, size_t size)
+{
+    const bool library = t->contract.backing == BACKING_HOST && t->kind != TARGET_VTABLE;
+    t->faults = faults;
+    t->guard_maps = guard_maps;
+    t->maps_max = maps_max;
+    if (library || (!guard_maps && !maps_max)) return 0;
+    snprintf(error, size, "--guard-maps and --limit-maps are for libraries; %s takes no memory from the system", t->name);
+    return -1;
+}
+
 int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error,
                    size_t size)
 {

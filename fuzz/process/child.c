@@ -154,6 +154,7 @@ static int command(struct child *c, char word)
     if (start(c)) return -1;
     j->signal_number = 0;
     j->loop_period = 0;
+    j->apart = 0;
     j->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
     j->state = JOURNAL_RUNNING;
     c->watched = 0;
@@ -166,6 +167,9 @@ static int command(struct child *c, char word)
 }
 
 /* ---- Watching ------------------------------------------------------------------------------------------------------ */
+
+/* Who is running: the child, or a copy of it. */
+static pid_t running(const struct child *c) { return c->journal->apart ? c->journal->apart : c->pid; }
 
 static double cpu_of(pid_t pid)
 {
@@ -196,7 +200,7 @@ static bool outgrown(const struct child *c)
 {
     const struct journal *j = c->journal;
     uint64_t program = j->started;
-    struct process_memory m = memory_of(c->pid);
+    struct process_memory m = memory_of(running(c));
     uint64_t explained = j->first_bytes + j->position.own_bytes + BESIDE_LENT_MAX;
     if (c->limits.memory_bytes) return m.resident > c->limits.memory_bytes;
     if (m.resident > MEMORY_MAX) return true;
@@ -241,6 +245,12 @@ static void autopsy(struct child *c, int status, struct child_result *r)
         return;
     }
     int signal_number = WTERMSIG(status);
+    if (signal_number == SIGSYS) { /* a trap that was blocked or ignored cannot be served */
+        r->verdict = (struct verdict){.kind = VERDICT_ERROR};
+        snprintf(r->verdict.seen, sizeof r->verdict.seen,
+                 "the library blocks all signals around a call for memory, so those cannot be watched");
+        return;
+    }
     if (signal_number == SIGKILL || signal_number == SIGTERM) { /* no fault raises these: somebody sent them */
         r->verdict = (struct verdict){.kind = VERDICT_ERROR};
         snprintf(r->verdict.seen, sizeof r->verdict.seen,
@@ -268,7 +278,7 @@ static void autopsy(struct child *c, int status, struct child_result *r)
 static bool overdue(struct child *c, struct child_result *r)
 {
     struct journal *j = c->journal;
-    double wall = now(CLOCK_MONOTONIC), cpu = cpu_of(c->pid);
+    double wall = now(CLOCK_MONOTONIC), cpu = cpu_of(running(c));
     uint64_t started = j->started, beat = journal_beat(j);
     if (beat != c->watched || c->cpu_then < 0) {
         c->watched = beat;

@@ -52,6 +52,9 @@ struct journal {
     volatile uint64_t first_bytes; /* anonymous memory of the child when this work began */
     char error[256];               /* why the child could not begin; empty if it could */
     struct campaign_orders campaign;
+    volatile pid_t apart; /* the copy of the child that is running instead of it; 0: none */
+    volatile bool apart_done;
+    volatile uint64_t apart_requests;
     bool observing; /* an observation log lies behind this record */
     bool weighing;  /* observer.weighs */
     struct program program;

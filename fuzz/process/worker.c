@@ -1,11 +1,15 @@
 /* worker.c: worker.h is the manual. */
 #include "worker.h"
 
+#include "fault_runs.h"
+#include "host_maps.h"
 #include "loop_proof.h"
+#include "sanitizer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -117,11 +121,21 @@ static struct exec *executor(bool thorough, bool record)
     return exec_open(&o);
 }
 
+/* Has the library's calls of the system watched if they are to be; false if that cannot be. */
+static bool watch_calls(const struct program *p)
+{
+    struct journal *j = self.journal;
+    if (!watch_wanted(&j->target, p)) return true;
+    const int error = sanitizer_memcheck() ? ENOSYS : host_maps_watch(j->target.maps_max);
+    if (error) snprintf(j->error, sizeof j->error, "the library's calls for memory cannot be watched: %s", strerror(error));
+    return !error;
+}
+
 static void cannot(const char *what)
 {
     struct verdict *v = &self.journal->verdict;
     v->kind = VERDICT_ERROR;
-    strncpy(v->seen, what, sizeof v->seen - 1);
+    snprintf(v->seen, sizeof v->seen, "%.150s", what);
 }
 
 /* The journal's program; to the log too, if there is one. */
@@ -140,6 +154,10 @@ static void run_one(void)
     if (!*x) *x = executor(j->thorough, true);
     if (!*x) {
         cannot("no memory for the executor");
+        return;
+    }
+    if (!watch_calls(&j->program)) {
+        cannot(j->error);
         return;
     }
     self.running = *x;
@@ -172,38 +190,7 @@ static void run_stretch(void)
     self.running = NULL;
 }
 
-/* ---- Faults in every program --------------------------------------------------------------------------------------------- */
-
-static bool run_fault(void *context, const struct program *p, uint64_t *requests)
-{
-    struct journal *j = self.journal;
-    struct exec *x = context;
-    j->started++;
-    exec_run(x, p, &j->verdict);
-    *requests = exec_requests(x);
-    return j->verdict.kind != VERDICT_FAIL;
-}
-
-/* The journal's program with every request failing; there it stays as it was when a rule broke. */
-static void run_faults(struct exec *x, const struct faults_budget *budget)
-{
-    static struct faults f;
-    struct journal *j = self.journal;
-    const uint64_t programs = j->counters.programs;
-    f.how = j->target.faults;
-    f.budget = *budget;
-    f.run = run_fault;
-    f.context = x;
-    f.counters = &j->counters.faults;
-    faults_everywhere(&f, &j->program);
-    j->counters.programs = programs; /* it is the same one all the time */
-}
-
-/* A program that somebody has written is worth all of its requests; of those that are made by the thousand, each is worth
- * some. */
-static const struct faults_budget budget_of_one = {.ones_max = FAULTS_ONES_MAX, .pairs_max = 512};
-static const struct faults_budget budget_of_many = {.ones_max = 64, .pairs_max = 32};
-
+/* A program with every request failing. */
 static void run_one_faults(void)
 {
     struct journal *j = self.journal;
@@ -212,9 +199,13 @@ static void run_one_faults(void)
         cannot("no memory for the executor");
         return;
     }
+    if (!watch_calls(&j->program)) {
+        cannot(j->error);
+        return;
+    }
     self.running = self.plain;
     j->first_bytes = memory_of(getpid()).anonymous;
-    run_faults(self.plain, &budget_of_one);
+    fault_runs(j, self.plain, &faults_of_one);
     self.running = NULL;
 }
 
@@ -223,14 +214,17 @@ static bool run_window(struct exec *x, const struct generator *g, uint64_t windo
 {
     struct journal *j = self.journal;
     struct campaign_orders *o = &j->campaign;
+    /* Where the heap lives on, this process must leave it alone: each run has a copy of it. */
+    const bool apart = j->target.faults && j->target.contract.backing == BACKING_HOST;
     uint64_t from = (window * o->workers + o->worker) * WINDOW_PROGRAMS;
     for (uint64_t i = from; i < from + WINDOW_PROGRAMS; i++) {
         if (i >= o->programs) return false;
         o->index = o->first + i;
         j->started++;
         generator_program(g, o->index, &j->program);
-        exec_run(x, &j->program, &j->verdict);
-        if (j->verdict.kind == VERDICT_PASS && j->target.faults) run_faults(x, &budget_of_many);
+        if (!apart) exec_run(x, &j->program, &j->verdict);
+        if (j->verdict.kind == VERDICT_PASS && j->target.faults) fault_runs(j, x, &faults_of_many);
+        j->counters.programs += apart;
         if (j->verdict.kind == VERDICT_FAIL) return false;
         j->verdict.kind = VERDICT_PASS; /* a heap that this machine has no address space for is left out */
     }
@@ -245,6 +239,13 @@ static void run_campaign(void)
     if (!x) {
         cannot("no memory for the executor");
         return;
+    }
+    if (j->target.contract.backing == BACKING_HOST) {
+        program_clear(&j->program);
+        if (!watch_calls(&j->program)) {
+            cannot(j->error);
+            return;
+        }
     }
     self.running = x;
     j->first_bytes = memory_of(getpid()).anonymous;

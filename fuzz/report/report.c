@@ -242,6 +242,12 @@ size_t report_replay_command(const struct finding *f, char *out, size_t size)
         put_string(&l, " --prefix ");
         put_quoted(&l, prefix);
     }
+    if (f->target->guard_maps) put_string(&l, " --guard-maps");
+    if (f->target->maps_max) {
+        char limit[48];
+        snprintf(limit, sizeof limit, " --limit-maps %llu", (unsigned long long)f->target->maps_max);
+        put_string(&l, limit);
+    }
     put_profile(&l, f->target, f->verdict.rule);
     return put_end(&l);
 }

@@ -52,6 +52,8 @@ struct options {
     unsigned machine; /* as target.machine */
     bool guard;       /* as target.guard */
     enum faults_how faults;
+    bool guard_maps;
+    uint64_t limit_maps; /* bytes; 0: no limit */
     bool quiet;
     bool names;    /* list: names only */
     bool canaries; /* list: the broken ones */

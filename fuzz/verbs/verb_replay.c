@@ -52,7 +52,7 @@ int verb_replay(const struct options *o)
     char error[4400];
     if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
     if (o->guard && target_guard(&t, error, sizeof error)) return complain("%s", error);
-    t.faults = o->faults;
+    if (target_watch(&t, o->faults, o->guard_maps, o->limit_maps, error, sizeof error)) return complain("%s", error);
     const struct child_limits limits = limits_of(o);
     r = (struct replay){.o = o,
                         .report = {.format = o->format, .out = stdout, .quiet = o->quiet},

@@ -108,6 +108,12 @@ bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expec
     return false;
 }
 
+/* The call's last request that was refused on demand, among those of its operation. */
+static uint32_t struck(const struct exec *x)
+{
+    return x->lender.refused != x->call_refused ? (uint32_t)(x->lender.refused_last - x->op_requests) : 0;
+}
+
 void exec_record(struct exec *x, const struct op *op, unsigned slot, enum result_class result, const void *block,
                  uint64_t usable, int error)
 {
@@ -129,6 +135,7 @@ void exec_record(struct exec *x, const struct op *op, unsigned slot, enum result
                                                  .kind = op->kind,
                                                  .result = (uint8_t)result,
                                                  .report = (uint8_t)x->lender.report,
+                                                 .struck = struck(x),
                                                  .error = error,
                                                  .size = x->call_size,
                                                  .size2 = x->call_size2,
@@ -422,6 +429,7 @@ static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_
     at->calls = at->calls + 1;
     x->call_size = a;
     x->call_size2 = b;
+    x->call_refused = x->lender.refused;
     x->outcome.result = RESULT_SKIPPED;
     if (!(family ? exec_step_heap(x, op, slot, a, b) : step_other(x, op, slot, a, b))) return false;
     if (x->lender.reports != x->reports_seen) return false_report(x, op);
@@ -445,6 +453,7 @@ static bool run_op(struct exec *x, uint32_t index)
     uint64_t a = op->a, b = op->b;
     const uint32_t begun = x->calls, count = op->count < x->steps_left ? op->count : x->steps_left;
     x->op_index = at->op = index;
+    x->op_requests = x->lender.requests;
     at->kind = op->kind;
     for (uint32_t i = 0; i < count && x->work_left; i++) {
         if (model_alive(&x->model, slot) != idle) {
@@ -505,6 +514,7 @@ void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
     x->round = 0;
     x->unharmed = false;
     x->requests = 0;
+    if (p->heap.course != COURSE_RECOVER) x->baseline = 0;
     x->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
     if (x->options.trace) {
         x->options.trace->event_count = 0;

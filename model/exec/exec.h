@@ -30,6 +30,7 @@ struct event {
     uint8_t result; /* enum result_class */
     uint8_t report; /* enum alloc_report if result is RESULT_REPORT */
     uint8_t reserved;
+    uint32_t struck; /* a request of the call failed on demand: its number among those of the operation; 0: none did */
     int32_t error;   /* errno after the call, or posix_memalign's result */
     uint64_t size;   /* first argument, evaluated */
     uint64_t size2;  /* second argument, evaluated: element size, alignment */
