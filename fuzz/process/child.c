@@ -278,9 +278,11 @@ static void autopsy(struct child *c, int status, struct child_result *r)
 static bool overdue(struct child *c, struct child_result *r)
 {
     struct journal *j = c->journal;
-    double wall = now(CLOCK_MONOTONIC), cpu = cpu_of(running(c));
+    const pid_t who = running(c);
+    double wall = now(CLOCK_MONOTONIC), cpu = cpu_of(who);
     uint64_t started = j->started, beat = journal_beat(j);
-    if (beat != c->watched || c->cpu_then < 0) {
+    if (beat != c->watched || who != c->watched_pid || c->cpu_then < 0) {
+        c->watched_pid = who;
         c->watched = beat;
         c->cpu_then = cpu;
         c->wall_then = wall;

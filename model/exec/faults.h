@@ -12,7 +12,7 @@
 
 enum faults_how { FAULTS_NONE, FAULTS_ONE, FAULTS_PAIRS };
 
-#define FAULTS_ONES_MAX 4096u
+#define FAULTS_ONES_MAX 512u
 
 /* How many runs one program is worth. Beyond, runs are left out at equal distances, and counted. */
 struct faults_budget {
