@@ -124,10 +124,12 @@ static void soil(const struct lender *l, unsigned char *p, size_t bytes)
         memset(p, plain[l->geometry.dirt], bytes);
         return;
     }
-    uint64_t word = (l->geometry.seed + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15);
+    /* No word waits for the one before it. */
+    uint64_t state = (l->geometry.seed + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15), word = state ^ state >> 32;
     for (; bytes >= sizeof word; p += sizeof word, bytes -= sizeof word) {
         memcpy(p, &word, sizeof word);
-        word = (word + UINT64_C(0xD1342543DE82EF95)) ^ word >> 32;
+        state += UINT64_C(0xD1342543DE82EF95);
+        word = state ^ state >> 32;
     }
     memcpy(p, &word, bytes);
 }

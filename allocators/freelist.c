@@ -164,7 +164,7 @@ static bool is_contiguous(const struct heap *h) { return h->backing->sbrk(h->bac
 static struct header *growth_start(const struct heap *h)
 {
     unsigned char *now = h->backing->sbrk(h->backing, 0);
-    if (h->newest && now == h->end) return (struct header *)now;
+    if (now == h->end) return (struct header *)now;
     /* A new segment: it starts at the next aligned address, with its record unless it is the first. */
     return (struct header *)(now + (-(uintptr_t)now & (ALIGN - 1)) + (h->newest ? RECORD : 0));
 }
@@ -196,7 +196,7 @@ static struct header *grow(struct heap *h, size_t bytes)
     unsigned char *now = m->sbrk(m, 0);
     struct header *b = growth_start(h);
     size_t before_b = (size_t)((unsigned char *)b - now);
-    bool contiguous = h->newest && now == h->end;
+    bool contiguous = now == h->end;
     if (bytes > PTRDIFF_MAX - before_b || m->sbrk(m, (ptrdiff_t)(before_b + bytes)) == SBRK_FAILED) return NULL;
     b->before = contiguous ? h->last : 0;
     if (contiguous) h->end += bytes;
@@ -234,7 +234,7 @@ static void *fl_malloc(void *heap, size_t request)
 
 static const struct segment *segment_of(const struct heap *h, const void *p)
 {
-    const struct segment *s = h->newest ? &h->oldest : NULL;
+    const struct segment *s = &h->oldest;
     for (; s; s = s->next)
         if ((uintptr_t)p >= (uintptr_t)s->first && (uintptr_t)p < (uintptr_t)(s->next ? s->end : h->end)) return s;
     return NULL;
@@ -273,9 +273,9 @@ static void fl_free_sized(void *heap, void *p, size_t request)
     struct heap *h = heap;
     struct header *b = p ? block_of(h, p) : NULL;
     if (!b) return;
-    /* Only the block's size is on record: a size that would have been given another block is certainly wrong. */
-    size_t size = block_for(request);
-    if (!size || size > size_of(b) || size_of(b) - size >= BLOCK_MIN)
+    /* Only the block's size is on record: a size that would have been given another block is certainly wrong. So is one that
+     * is too large, or no size at all: what is left then is no remainder either, but huge or the whole block. */
+    if (size_of(b) - block_for(request) >= BLOCK_MIN)
         h->backing->report(h->backing, REPORT_BAD_FREE, p);
     else release(h, b);
 }
@@ -333,11 +333,8 @@ static void *fl_realloc(void *heap, void *p, size_t request)
     if (!b) return NULL;
     size_t size = block_for(request);
     if (size && resize_in_place(h, b, size)) return p;
-    void *q = size ? fl_malloc(heap, request) : NULL;
-    if (!q) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    void *q = fl_malloc(heap, request);
+    if (!q) return NULL;
     memcpy(q, p, size_of(b) - HEADER); /* it grew, or it would have stayed in place */
     release(h, b);
     return q;
@@ -370,7 +367,6 @@ static bool holds(struct header *b, size_t align, size_t size)
 static void *aligned(struct heap *h, size_t align, size_t request)
 {
     size_t size = block_for(request);
-    if (align <= ALIGN) return fl_malloc(h, request);
     if (!size || align > PTRDIFF_MAX - BLOCK_MIN - size) {
         errno = ENOMEM;
         return NULL;
@@ -390,7 +386,7 @@ static void *aligned(struct heap *h, size_t align, size_t request)
         struct header *front = b;
         b = (struct header *)((uintptr_t)b + lead);
         set_size(h, b, whole - lead, USED | end);
-        set_size(h, front, lead, 0);
+        front->size = lead;
         release(h, front);
     }
     return use(h, b, size);
@@ -418,9 +414,11 @@ static int fl_posix_memalign(void *heap, void **out, size_t align, size_t reques
 
 /* ---- Life and inspection ------------------------------------------------------------------------------------------ */
 
+/* Gives all of the break back, unless somebody else has moved it: then what lies below is lost. */
 static int fl_reset(void *heap)
 {
     struct heap *h = heap;
+    if (h->newest == &h->oldest && is_contiguous(h)) h->backing->brk(h->backing, h->backing->base);
     *h = (struct heap){.backing = h->backing};
     return 0;
 }
@@ -454,7 +452,7 @@ static const char *fl_check(void *heap)
 {
     struct heap *h = heap;
     size_t free_blocks = 0;
-    for (const struct segment *s = h->newest ? &h->oldest : NULL; s; s = s->next) {
+    for (const struct segment *s = &h->oldest; s; s = s->next) {
         const char *broken = check_segment(h, s, &free_blocks);
         if (broken) return broken;
     }
@@ -472,7 +470,7 @@ static const char *fl_check(void *heap)
 static void fl_walk(void *heap, alloc_visit *visit, void *context)
 {
     struct heap *h = heap;
-    for (const struct segment *s = h->newest ? &h->oldest : NULL; s; s = s->next) {
+    for (const struct segment *s = &h->oldest; s; s = s->next) {
         const unsigned char *end = s->next ? s->end : h->end;
         struct alloc_block record = {.base = s, .size = RECORD, .state = BLOCK_META};
         if (s != &h->oldest && !visit(context, &record)) return;

@@ -3,29 +3,18 @@
 # broken_library.sh: the whole way of a bug in a library: `assay check` finds it, `assay show --as c` makes a C program
 # of the finding, and that program names the same rule on the library and holds on the C library. Needs ASSAY (the
 # program) and ASSAY_CC (a C compiler); the libraries are tests/broken_malloc.c, each with one of its bugs.
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-read -ra cc <<<"${ASSAY_CC:?a C compiler}" # may hold options, such as -m32
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 pointer_bytes=$("${cc[@]}" -dM -E - </dev/null | sed -n 's/^#define __SIZEOF_POINTER__ //p')
-here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
 
 # A sanitizer's runtime takes every malloc for itself, unless the library binds its own calls.
 bind=()
 if grep -q __asan_init "$assay"; then bind=('-Wl,-Bsymbolic'); fi
 
-failed() {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$@"
-}
-
 # library NAME OPTION…: builds broken_malloc.c with these options, and with room enough: it never reuses a part.
 library() {
-    "${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -shared -fPIC "${bind[@]}" "${@:2}" -o "$1" "$here/broken_malloc.c" || exit 2
+    "${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -shared -fPIC "${bind[@]}" "${@:2}" -o "$1" "$root/tests/broken_malloc.c" || exit 2
 }
 
 library libgood.so
@@ -68,8 +57,4 @@ WRITES_OUTPUT A26
 FREE_NULL A10
 BUGS
 
-if ((failures)); then
-    echo "broken_library.sh: $failures failed"
-    exit 1
-fi
-echo 'broken_library.sh: all as expected'
+finish 'all as expected'

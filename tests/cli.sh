@@ -1,18 +1,9 @@
 #!/usr/bin/env bash
 # cli.sh: what can go wrong on the command line: one line on standard error that says what, exit status 2, and nothing
 # half-written; and what each verb's exit status means. Needs ASSAY (the program).
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
-
-failed() {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$@"
-}
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # refused TEXT ARGUMENT…: assay ends with 2, says nothing on standard output and one line with TEXT on standard error,
 # and leaves no file behind.
@@ -157,8 +148,4 @@ ends 0 show bytes.bin
 ends 0 list
 ends 0 list --canaries
 
-if ((failures)); then
-    echo "cli.sh: $failures expectations failed"
-    exit 1
-fi
-echo 'cli.sh: all as expected'
+finish 'all as expected'

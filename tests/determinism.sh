@@ -2,14 +2,9 @@
 # presets: release debug m32
 # determinism.sh: same binary, same seed, same options: the same bytes, in every format, whatever the addresses and the
 # load of the machine. Needs ASSAY (the program).
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-work=$(mktemp -d)
-load=
-trap '[[ -z $load ]] || kill "$load"; rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # check NAME ALLOC ARGUMENT…: the report into NAME; findings go to the same folder each time, empty before.
 check() {
@@ -17,8 +12,7 @@ check() {
     "$assay" check "$2" --seed 7 --out found "${@:3}" >"$1" 2>"$1.err"
     local status=$?
     if [[ $status -gt 1 || -s $1.err ]]; then
-        echo "FAILED: assay check ${*:2}: exit status $status: $(<"$1.err")"
-        failures=$((failures + 1))
+        failed "assay check ${*:2}: exit status $status: $(<"$1.err")"
     fi
     [[ ! -d found ]] || (cd found && cat ./*) >"$1.found"
 }
@@ -26,9 +20,7 @@ check() {
 # same WHAT: the two reports, and the two sets of findings, are the same bytes.
 same() {
     if ! cmp -s one two || { [[ -e one.found || -e two.found ]] && ! cmp -s one.found two.found; }; then
-        echo "FAILED: $1 differs:"
-        diff one two | head -n 6
-        failures=$((failures + 1))
+        failed "$1 differs:" "$(diff one two | head -n 6)"
     fi
     rm -f one two one.* two.*
 }
@@ -54,10 +46,10 @@ for name in freelist region buddy slab kmalloc vmalloc "${canaries[@]}"; do
     check one "$name" --programs "$programs" --jobs 2
     yes >/dev/null &
     load=$!
+    started+=("$load")
     check two "$name" --programs "$programs" --jobs 2
     kill "$load"
     wait "$load" 2>/dev/null
-    load=
     same "$name with two workers, the second time under load"
 
     check one "$name" --programs "$programs" --jobs 1
@@ -83,16 +75,12 @@ for name in "${canaries[@]}"; do
         cp "finding$jobs" two
         same "the finding of $name with $jobs workers"
     done
-    [[ -s finding1 ]] || { echo "FAILED: $name: nothing found"; failures=$((failures + 1)); }
+    [[ -s finding1 ]] || failed "$name: nothing found"
 done
 
 # Another seed is another run.
 check one broken/free_leaks --programs 500
 "$assay" check broken/free_leaks --programs 500 --seed 8 --out other >two 2>/dev/null
-cmp -s one two && { echo 'FAILED: the seed changes nothing'; failures=$((failures + 1)); }
+if cmp -s one two; then failed 'the seed changes nothing'; fi
 
-if ((failures)); then
-    echo "determinism.sh: $failures failed"
-    exit 1
-fi
-echo 'determinism.sh: all the same'
+finish 'all the same'

@@ -4,18 +4,9 @@
 #
 # diff.sh: the same programs on several allocators: what each breaks is told, what they choose is summed up, what they must
 # not differ in is a finding, and equal runs give equal bytes. Needs ASSAY (the program).
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
-
-failed() {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$@"
-}
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # ends STATUS ARGUMENT…: assay diff ends so; its report is in out.txt.
 ends() {
@@ -199,8 +190,4 @@ assert len(sarif["properties"]["allocators"]) == 3
 PYTHON
 fi
 
-if ((failures)); then
-    echo "diff.sh: $failures expectations failed"
-    exit 1
-fi
-echo 'diff.sh: all as expected'
+finish 'all as expected'

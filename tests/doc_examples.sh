@@ -6,37 +6,28 @@
 # A C block is complete if its first line is the comment "complete"; any other must be part of an example.
 set -euo pipefail
 
-: "${ASSAY:?the program}" "${ASSAY_SOURCE:?the source folder}"
-read -ra cc <<<"${ASSAY_CC:?a C compiler}"
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # ---- The examples -----------------------------------------------------------------------------------------------------
 
 # By hand, as their first comments say; tests of their own are made of them by CMake.
 for name in arena pool; do
-    if ! "${cc[@]}" -Wall -Wextra -Werror -shared -fPIC -I"$ASSAY_SOURCE/allocators" "$ASSAY_SOURCE/examples/$name/$name.c" \
+    if ! "${cc[@]}" -Wall -Wextra -Werror -shared -fPIC -I"$root/allocators" "$root/examples/$name/$name.c" \
         -o "lib$name.so"; then
-        complain "$name.c does not compile"
-    elif ! "$ASSAY" check "./lib$name.so" --seconds 2 --quiet; then
-        complain "lib$name.so breaks a rule"
+        failed "$name.c does not compile"
+    elif ! "$assay" check "./lib$name.so" --seconds 2 --quiet; then
+        failed "lib$name.so breaks a rule"
     fi
 done
 
-sed -n '/^static int init/,$p' "$ASSAY_SOURCE/examples/arena/arena.c" >adapter
+sed -n '/^static int init/,$p' "$root/examples/arena/arena.c" >adapter
 
 # ---- C and CMake blocks ------------------------------------------------------------------------------------------------
 
 # page-N.c and page-N.cmake: the blocks of a page; page-N.part, a C block that is not complete.
-for page in "$ASSAY_SOURCE"/README.md "$ASSAY_SOURCE"/docs/*.md "$ASSAY_SOURCE"/*/README.md; do
-    stem=${page#"$ASSAY_SOURCE"/}
+for page in "$root"/README.md "$root"/docs/*.md "$root"/*/README.md; do
+    stem=${page#"$root"/}
     stem=${stem%.md}
     awk -v stem="${stem//\//-}" '
         /^```/ { fresh = $0 == "```c"; file = $0 == "```cmake" ? stem "-" ++n ".cmake" : ""; next }
@@ -46,19 +37,19 @@ done
 
 blocks=0
 mkdir include
-ln -s "$ASSAY_SOURCE/allocators" include/assay
+ln -s "$root/allocators" include/assay
 for block in *-*.c; do
     blocks=$((blocks + 1))
-    "${cc[@]}" -std=c17 -fsyntax-only -Wall -Werror -Iinclude -Iinclude/assay "$block" || complain "$block"
+    "${cc[@]}" -std=c17 -fsyntax-only -Wall -Werror -Iinclude -Iinclude/assay "$block" || failed "$block"
 done
-((blocks >= 3)) || complain "only $blocks complete C blocks were found"
+((blocks >= 3)) || failed "only $blocks complete C blocks were found"
 
 parts=0
 for block in *-*.part; do
     parts=$((parts + 1))
-    sed -n '/^static int init/,$p' "$block" | diff - adapter || complain "$block is part of no example"
+    sed -n '/^static int init/,$p' "$block" | diff - adapter || failed "$block is part of no example"
 done
-((parts == 1)) || complain "$parts C blocks that are not complete"
+((parts == 1)) || failed "$parts C blocks that are not complete"
 
 listed=0
 for block in *-*.cmake; do
@@ -68,13 +59,13 @@ for block in *-*.cmake; do
         { printf 'cmake_minimum_required(VERSION 3.25)\nproject(block LANGUAGES C)\nenable_testing()\n' && cat "$block"; } >project/CMakeLists.txt
     fi
     echo 'int nothing;' | tee project/mine.c >project/adapter.c
-    if ! { cmake --install "${ASSAY%/*}" --prefix "$dir/prefix" && CC=$ASSAY_CC cmake -S project -B "project-$listed" -DCMAKE_PREFIX_PATH="$dir/prefix" &&
+    if ! { cmake --install "${assay%/*}" --prefix "$work/prefix" && CC="${cc[*]}" cmake -S project -B "project-$listed" -DCMAKE_PREFIX_PATH="$work/prefix" &&
         cmake --build "project-$listed" --target help | grep assay_mine; } >log 2>&1; then
-        complain "$block does not configure"
+        failed "$block does not configure"
         tail -n 5 log
     fi
 done
-((listed >= 2)) || complain "only $listed CMake blocks were found"
+((listed >= 2)) || failed "only $listed CMake blocks were found"
 
 # ---- Commands ---------------------------------------------------------------------------------------------------------
 
@@ -83,26 +74,25 @@ commands() {
     awk '/^```/ { inside = $0 == "```sh" || $0 == "```console"; next }
          inside { sub(/^\$ /, ""); sub(/ +#.*/, ""); if (/^assay [a-z-]/) print; next }
          { while (match($0, /`assay [^`]*`/)) { print substr($0, RSTART + 1, RLENGTH - 2)
-                                                $0 = substr($0, RSTART + RLENGTH) } }' "$ASSAY_SOURCE/README.md"
+                                                $0 = substr($0, RSTART + RLENGTH) } }' "$root/README.md"
 }
 
 count=0
 while read -ra words; do
     verb=${words[1]}
     count=$((count + 1))
-    help=$("$ASSAY" --help)
+    help=$("$assay" --help)
     if [[ $verb != -* ]]; then
-        grep -q "^  assay $verb " <<<"$help" || complain "README.md: no verb $verb: ${words[*]}"
-        help=$("$ASSAY" "$verb" --help)
+        grep -q "^  assay $verb " <<<"$help" || failed "README.md: no verb $verb: ${words[*]}"
+        help=$("$assay" "$verb" --help)
     fi
     for word in "${words[@]:1}"; do
         if [[ $word == -- ]]; then break; fi # the rest is a command's
         option=${word%%=*}
         if [[ $option != -* || $option == --help ]]; then continue; fi
-        grep -qE -- "^  (-., )?$option( |$)|^  $option, " <<<"$help" || complain "README.md: no $option: ${words[*]}"
+        grep -qE -- "^  (-., )?$option( |$)|^  $option, " <<<"$help" || failed "README.md: no $option: ${words[*]}"
     done
 done < <(commands)
-((count >= 10)) || complain "only $count commands were found"
+((count >= 10)) || failed "only $count commands were found"
 
-if ((failures)); then exit 1; fi
-echo "the examples, $blocks C blocks, $listed of CMake and $count commands are as they should be"
+finish "the examples, $blocks C blocks, $listed of CMake and $count commands are as they should be"

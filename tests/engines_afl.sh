@@ -3,30 +3,15 @@
 # engines_afl.sh: AFL++'s own tools work on the targets, which are what they should be: persistent, fed through shared
 # memory, forked late, instrumented where the allocator is; and two instances share what they find. Needs ASSAY (the program)
 # in the build folder of the preset.
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 targets=$(dirname "$assay")/engines
-command -v afl-fuzz >/dev/null || { echo 'afl++ is not installed'; exit 77; }
-work=$(mktemp -d)
-started=()
-cleanup() {
-    local pid
-    for pid in "${started[@]}"; do kill -9 "$pid" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap cleanup EXIT
-cd "$work" || exit 2
+needs afl-fuzz
 export AFL_ALLOW_TMP=1 AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1
 export ASSAY_OUT=
 unset ASAN_OPTIONS UBSAN_OPTIONS # of which AFL++'s tools have demands of their own
 ulimit -c 0
-failures=0
-
-failed() {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$@"
-}
 
 freelist=$targets/assay_fuzz_freelist
 any=$targets/assay_fuzz_any
@@ -94,8 +79,4 @@ grep -q 'target_mode *: .*deferred' $stats || failed 'the fork server is not def
 compgen -G 'shared/afl-freelist/other_host_0/queue/id:*,sync:main,*' >/dev/null ||
     failed 'the second instance has taken nothing from the first' "$(find shared -path '*/queue/*' | tail -n 5)"
 
-if ((failures)); then
-    echo "engines_afl.sh: $failures failed"
-    exit 1
-fi
-echo 'engines_afl.sh: all as expected'
+finish 'all as expected'

@@ -3,30 +3,19 @@
 # that is in corpus/, ends in order, and finds a bug from nothing, which its report's last line replays.
 # timeout: 300
 # presets: libfuzzer libfuzzer-asan
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 engines=$(dirname "$assay")/engines
 if ! echo 'int LLVMFuzzerTestOneInput(const char *b, unsigned long n) { return b && n > 9; }' |
     clang -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; then
-    echo "clang has no libFuzzer runtime here"
-    exit 77
+    skip 'clang has no libFuzzer runtime here'
 fi
 if [[ ! -x $engines/assay_fuzz_freelist ]]; then
-    echo "no libFuzzer targets in this build: ASSAY_ENGINES is not libfuzzer"
-    exit 77
+    skip 'no libFuzzer targets in this build: ASSAY_ENGINES is not libfuzzer'
 fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
 
-fail() {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$1"
-    tail -n 12 log
-}
+fail() { failed "$1" "$(tail -n 12 log)"; }
 
 : >empty
 mapfile -t corpus < <(find "$root/corpus" -name '*.ops' -o -name '*.bin')
@@ -75,5 +64,4 @@ cmp -s words "$root/fuzz/engines/assay.dict" || fail "fuzz/engines/assay.dict: m
 "$engines/assay_seeds" vmalloc 40 seeds || fail "no seeds"
 "$engines/assay_fuzz_vmalloc" seeds/* >log 2>&1 || fail "seeds of vmalloc"
 
-echo "$targets targets, $failures failures"
-((failures == 0))
+finish "$targets targets"

@@ -1,16 +1,10 @@
 #!/usr/bin/env bash
 # foreign.sh: shared libraries as allocators, through the command line. Needs ASSAY (the program) and ASSAY_CC (a C
 # compiler); builds the libraries of tests/foreign/ in a directory of its own.
-set -u
-unset ASAN_OPTIONS UBSAN_OPTIONS # the program brings its own, and must
 
-assay=${ASSAY:?the assay program} cc=${ASSAY_CC:?a C compiler}
-assay=$(realpath "$assay")
-root=$(cd "$(dirname "$0")/.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
+unset ASAN_OPTIONS UBSAN_OPTIONS # the program brings its own, and must
 
 # A sanitizer's runtime takes every malloc for itself, a library's calls of its own malloc included, and refuses what
 # would keep them apart; so these libraries then bind their calls themselves.
@@ -21,8 +15,7 @@ if grep -q __asan_init "$assay"; then bind=('-Wl,-Bsymbolic'); fi
 build() {
     local name=$1 source=$2
     shift 2
-    # shellcheck disable=SC2086 # ASSAY_CC may hold options, such as -m32
-    $cc -std=c17 -D_GNU_SOURCE -O1 -fno-builtin -fPIC -shared -I"$root/allocators" -o "$name" \
+    "${cc[@]}" -std=c17 -D_GNU_SOURCE -O1 -fno-builtin -fPIC -shared -I"$root/allocators" -o "$name" \
         "$root/tests/foreign/$source" "${bind[@]}" "$@" || exit 2
 }
 
@@ -33,8 +26,7 @@ expect() {
     said=$("$assay" "$@" 2>&1)
     got=$?
     if [[ $got == "$status" && $said == *"$text"* ]]; then return; fi
-    failures=$((failures + 1))
-    printf 'FAILED: assay %s\n  expected %s and "%s"\n  got %s and "%s"\n' "$*" "$status" "$text" "$got" "$said"
+    failed "assay $*" "expected $status and \"$text\"" "got $got and \"$said\""
 }
 
 check() { expect "$1" "$2" check --programs 300 --jobs 1 --out found "${@:3}"; }
@@ -98,8 +90,4 @@ if [[ $(id -u) != 0 ]]; then
     check 2 'Permission denied' ./libmy.so --prefix my_
 fi
 
-if ((failures)); then
-    echo "foreign.sh: $failures expectations failed"
-    exit 1
-fi
-echo 'foreign.sh: all as expected'
+finish 'all as expected'

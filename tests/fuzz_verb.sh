@@ -3,34 +3,17 @@
 # fuzz_verb.sh: `assay fuzz` with the engine of the preset, and with the one built in: what it finds is told as `check` tells
 # it, kept where it should be, and not lost by an interrupt; no process outlives it. Needs ASSAY (the program, in the build
 # folder of a preset libfuzzer or afl), ASSAY_SOURCE (the source folder) and ASSAY_CC (a C compiler).
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-source=$(realpath "${ASSAY_SOURCE:?the source folder}")
-read -ra cc <<<"${ASSAY_CC:-cc}"
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 engine=$(basename "$(dirname "$assay")")
 case $engine in
-afl) command -v afl-fuzz >/dev/null || { echo 'afl++ is not installed'; exit 77; } ;;
+afl) needs afl-fuzz ;;
 libfuzzer) ;;
-*) echo "no engine's preset: $engine"; exit 77 ;;
+*) skip "no engine's preset: $engine" ;;
 esac
-command -v pgrep >/dev/null || { echo 'pgrep is not installed'; exit 77; }
-work=$(mktemp -d)
-started=()
-cleanup() {
-    local pid
-    for pid in "${started[@]}"; do kill -9 "$pid" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap cleanup EXIT
-cd "$work" || exit 2
+needs pgrep
 ulimit -c 0
-failures=0
-
-failed() {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$@"
-}
 
 # ends STATUS ARGUMENT…: the exit status of `assay fuzz`; what it said is in the files report and said.
 ends() {
@@ -129,7 +112,7 @@ compgen -G 'lost/free_leaks-*.ops' >/dev/null || failed 'an interrupted campaign
 
 # ---- A library ---------------------------------------------------------------------------------------------------------------
 
-"${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -DBUG_OVERLAPS -shared -fPIC -o libmine.so "$source/tests/broken_malloc.c" || exit 2
+"${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -DBUG_OVERLAPS -shared -fPIC -o libmine.so "$root/tests/broken_malloc.c" || exit 2
 ends 1 ./libmine.so --seconds 20 --jobs 1 --out found --no-minimize
 grep -q 'not built with coverage' said || failed 'nobody says that the library is without coverage' "$(<said)"
 
@@ -156,8 +139,4 @@ compgen -G 'corpus/regressions/free_leaks-C24-*.ops' >/dev/null || failed 'the b
 ASSAY_SOURCE=/nonexistent ends 0 freelist --seconds 0.2 --out none
 [[ ! -e none ]] || failed 'a run without findings leaves a folder'
 
-if ((failures)); then
-    echo "fuzz_verb.sh: $failures failed"
-    exit 1
-fi
-echo "fuzz_verb.sh: all as expected"
+finish 'all as expected'

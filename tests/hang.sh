@@ -1,27 +1,20 @@
 #!/usr/bin/env bash
 # hang.sh: a loop that can be proven endless is told at once, one that cannot at the timeout, and a call that only takes
 # long is no hang; memory taken beside what is lent is told soon, unless a limit is given. Needs ASSAY and ASSAY_CC.
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-root=$(cd "$(dirname "$0")/.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # expect STATUS TEXT SPIN FILE OPTION...: replays FILE on the arena that does SPIN; status, and a piece of the report.
 expect() {
     local status=$1 text=$2 spin=$3 file=$4 got said
     shift 4
-    # shellcheck disable=SC2086 # ASSAY_CC may hold options, such as -m32
-    [[ -e $spin.so ]] || ${ASSAY_CC:?a C compiler} -std=c17 -O1 -fPIC -shared -I"$root/allocators" -DSPIN="$spin" \
+    [[ -e $spin.so ]] || "${cc[@]}" -std=c17 -O1 -fPIC -shared -I"$root/allocators" -DSPIN="$spin" \
         -o "$spin.so" "$root/tests/foreign/spin.c" || exit 2
     said=$("$assay" replay "./$spin.so" "$file" "$@" 2>&1)
     got=$?
     if [[ $got != "$status" || $said != *"$text"* ]]; then
-        failures=$((failures + 1))
-        printf 'FAILED: %s\n' "$spin $*: exit status $got, expected $status with: $text" "$said"
+        failed "$spin $*: exit status $got, expected $status with: $text" "$said"
     fi
 }
 
@@ -43,8 +36,4 @@ expect 0 'PASS' take_from_the_host many.ops --memory 1G
 expect 0 'PASS' take_from_the_host few.ops
 expect 1 'RUNAWAY' take_from_the_host many.ops --memory 100M
 
-if ((failures)); then
-    echo "hang.sh: $failures failed"
-    exit 1
-fi
-echo 'hang.sh: all held'
+finish 'all held'

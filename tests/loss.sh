@@ -2,20 +2,10 @@
 # presets: release m32
 # loss.sh: nothing is lost and nothing is left over: interrupts end a run in order, no process outlives it, a finding is
 # on disk before it is told, and an allocator that dies, hangs or eats all memory is a finding. Needs ASSAY (the program).
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-work=$(mktemp -d)
-started=()
-trap 'for p in "${started[@]}"; do kill -9 "$p" 2>/dev/null; done; rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
-command -v ps >/dev/null || { echo 'ps is not installed'; exit 77; }
-
-failed() {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$@"
-}
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
+needs ps
 
 # children PID: its child processes, one a line.
 children() { ps -o pid= --ppid "$1"; }
@@ -122,8 +112,4 @@ END
 leftover=$(children $$ | while read -r p; do ps -o args= -p "$p"; done | grep -F "$assay")
 [[ -z $leftover ]] || failed "processes are left over: $leftover"
 
-if ((failures)); then
-    echo "loss.sh: $failures failed"
-    exit 1
-fi
-echo 'loss.sh: nothing lost, nothing left over'
+finish 'nothing lost, nothing left over'

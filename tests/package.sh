@@ -7,17 +7,9 @@
 # target, finds the bug that is planted in its allocator, replays it, and passes once it is mended.
 set -euo pipefail
 
-: "${ASSAY:?the program under test}" "${ASSAY_SOURCE:?the source folder}"
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
-failures=0
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 unset ASSAY_OUT
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 
 # expect STATUS LOG COMMAND…
 expect() {
@@ -25,22 +17,21 @@ expect() {
     shift 2
     "$@" >"$log" 2>&1 || status=$?
     if [[ $status -ne $want ]]; then
-        complain "exit status $status, not $want: $*"
-        tail -n 15 "$log"
+        failed "exit status $status, not $want: $*" "$(tail -n 15 "$log")"
     fi
 }
 
 # ---- The package -------------------------------------------------------------------------------------------------------
 
-cmake --install "${ASSAY%/*}" --prefix "$dir/staged" >/dev/null
+cmake --install "${assay%/*}" --prefix "$work/staged" >/dev/null
 mkdir elsewhere
 mv staged elsewhere/assay
-prefix=$dir/elsewhere/assay
-if grep -rlE "$dir|$ASSAY_SOURCE|${ASSAY%/*}" "$prefix" --include='*.cmake' --include='*.pc' --include='*.h'; then
-    complain "these files name a folder of the build"
+prefix=$work/elsewhere/assay
+if grep -rlE "$work|$root|${assay%/*}" "$prefix" --include='*.cmake' --include='*.pc' --include='*.h'; then
+    failed "these files name a folder of the build"
 fi
 for file in bin/assay include/assay/alloc.h include/assay/kernel.h share/doc/assay/LICENSE share/doc/assay/docs/CONTRACT.md; do
-    [[ -e $prefix/$file ]] || complain "$file is not installed"
+    [[ -e $prefix/$file ]] || failed "$file is not installed"
 done
 
 # ---- A user's project --------------------------------------------------------------------------------------------------
@@ -108,16 +99,16 @@ expect 0 ../configure cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_
 expect 0 ../build cmake --build build
 expect 8 ../ctest ctest --test-dir build --output-on-failure
 replay=$(grep -aE '^ *assay replay ' ../ctest | tail -n 1)
-[[ $replay == *mine.so*.ops* ]] || complain "the test shows no replay command: $replay"
+[[ $replay == *mine.so*.ops* ]] || failed "the test shows no replay command: $replay"
 PATH=$prefix/bin:$PATH expect 1 ../replay bash -c "$replay"
-grep -qE '^FAIL .*(A4|C7|C10) ' ../replay || complain "the bug is another rule's: $(head -n 1 ../replay)"
+grep -qE '^FAIL .*(A4|C7|C10) ' ../replay || failed "the bug is another rule's: $(head -n 1 ../replay)"
 
 # What was found becomes the project's own, and the test of it appears.
 mkdir -p corpus/mine
 cp build/assay-out/*.ops corpus/mine/
 expect 0 ../build cmake --build build
 expect 8 ../ctest ctest --test-dir build
-grep -q 'assay.mine.replay .*Failed' ../ctest || complain "the corpus is not replayed, or passes"
+grep -q 'assay.mine.replay .*Failed' ../ctest || failed "the corpus is not replayed, or passes"
 
 # Each engine finds it too, from nothing.
 if command -v clang >/dev/null; then
@@ -132,14 +123,14 @@ if command -v clang >/dev/null && command -v afl-clang-fast >/dev/null; then
     expect 0 ../build cmake --build build --target assay_afl_mine
     target=build/engines/afl/engines/assay_fuzz_mine
     ASSAY_OUT=$PWD/afl-out expect 134 ../fuzz "$target" corpus/mine/*.ops
-    grep -qa '^ *assay replay ' ../fuzz || complain "the AFL++ target does not find the bug in the program that shows it"
+    grep -qa '^ *assay replay ' ../fuzz || failed "the AFL++ target does not find the bug in the program that shows it"
 fi
 
 expect 0 ../configure cmake -S . -B build -DCMAKE_C_FLAGS=-DLARGEST=64
 expect 0 ../build cmake --build build
 expect 0 ../ctest ctest --test-dir build --output-on-failure
 expect 0 ../bench cmake --build build --target assay_bench_mine
-grep -q 'checks / raw' ../bench || complain "the bench shows no ratio"
+grep -q 'checks / raw' ../bench || failed "the bench shows no ratio"
 cd ..
 
 # ---- pkg-config --------------------------------------------------------------------------------------------------------
@@ -171,5 +162,4 @@ END
     expect 0 ran ./judge
 fi
 
-if ((failures)); then exit 1; fi
-echo "installed, moved, found, and the bug with it"
+finish "installed, moved, found, and the bug with it"

@@ -2,19 +2,9 @@
 # record.sh: assay record notes exactly the calls of the malloc family that a program makes, in its own process and in what
 # that becomes by exec; what it writes are programs that hold on the built-in allocators; and what cannot be recorded is one
 # line and exit status 2. Needs ASSAY (the program) and ASSAY_CC (the C compiler).
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-read -ra cc <<<"${ASSAY_CC:?the C compiler}"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
-
-failed() {
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$@"
-}
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # refused TEXT ARGUMENT…: as in cli.sh: status 2, and one line with TEXT on standard error.
 refused() {
@@ -226,8 +216,4 @@ if [[ $(id -u) != 0 ]]; then
     refused 'cannot write shut/x.ops: Permission denied' -o shut/x.ops -- ./calls each
 fi
 
-if ((failures)); then
-    echo "record.sh: $failures expectations failed"
-    exit 1
-fi
-echo 'record.sh: all as expected'
+finish 'all as expected'

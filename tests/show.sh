@@ -1,26 +1,16 @@
 #!/usr/bin/env bash
 # show.sh: what `assay show` prints of a run: the program with its results, still a program; the heap, or the machine with
 # its zones, orders and mappings; pages that are well-formed; and what it refuses. Needs ASSAY (the program).
-set -u
 
-assay=$(realpath "${ASSAY:?the assay program}")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0
-
-failed() {
-    echo "FAILED: $1"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # shows WHAT ARGUMENT…: `assay show ARGUMENT…` succeeds and prints what stands on the standard input.
 shows() {
     cat >wanted
     "$assay" show "${@:2}" >seen 2>err || failed "$1: exit status $?: $(<err)"
     if ! cmp -s wanted seen; then
-        failed "$1:"
-        diff wanted seen
+        failed "$1:" "$(diff wanted seen)"
     fi
 }
 
@@ -179,5 +169,4 @@ refused 'a C program is written without a run' heap.ops --as c --on freelist
 refused '--prefix needs --on' heap.ops --prefix je_
 refused 'absent.so: no such file' heap.ops --on ./absent.so
 
-if ((failures > 0)); then exit 1; fi
-echo 'all of it is shown'
+finish 'all of it is shown'

@@ -177,9 +177,10 @@ void generator_fit(const struct generator *g, unsigned char *b, size_t length)
     const uint8_t is = family_of(b, length), to = family_for(g, is, b[0]);
     if ((to & ~SWARM_ILLEGAL) == SWARM_FAMILIES) {
         if (length < SWARM_HEAD_BYTES) return; /* a head cut short: no operation, whatever it is */
+        const bool was_kernel = swarm_is_kernel(b, length);
         memcpy(b, SWARM_KERNEL, 4);
         b[0] = (unsigned char)(SWARM_KERNEL[0] | (to & SWARM_ILLEGAL));
-        b[4] &= g->groups;
+        b[4] = was_kernel ? b[4] & g->groups : g->groups;
         if (!(b[4] & SWARM_GROUPS)) b[4] = g->groups;
         b[6] = (unsigned char)((b[6] & 0xf0) | machine_nibble(g, b[6] & 15));
         return;

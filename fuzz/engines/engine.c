@@ -29,11 +29,17 @@ static struct {
     uint8_t rules[RULE_COUNT]; /* put to the test */
 } shown __attribute__((section("__libfuzzer_extra_counters"), used));
 
+/* Every block that is granted and freed puts these to the test, so they tell nothing beside the calls; and each byte that is
+ * not zero costs libFuzzer as much as an edge. */
+static const uint16_t everyday[] = {RULE_A2, RULE_A7,  RULE_A12, RULE_A20, RULE_A23, RULE_C7,
+                                    RULE_C8, RULE_C10, RULE_C14, RULE_C28, RULE_C38};
+
 static void show_rules(struct engine *e)
 {
-    shown.rules[RULE_NONE] = 1; /* a program ran: never nothing, or libFuzzer takes the target for a dead one */
     for (unsigned rule = RULE_NONE + 1; rule < RULE_COUNT; rule++)
-        shown.rules[rule] |= e->counters->checked[rule] != e->checked[rule];
+        shown.rules[rule] |= (uint32_t)(e->counters->checked[rule] - e->checked[rule]) != 0;
+    for (unsigned i = 0; i < sizeof everyday / sizeof *everyday; i++) shown.rules[everyday[i]] = 0;
+    shown.rules[RULE_NONE] = 1; /* a program ran: never nothing, or libFuzzer takes the target for a dead one */
     memcpy(e->checked, e->counters->checked, sizeof e->checked);
 }
 

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #define RENEW_OPS_MIN 8u
-#define STRETCH_MAX 16u /* records that one change takes together */
+#define RENEW_ONE_IN 2u   /* mutants are new programs: most faults are found by chance, and in those */
+#define ILLEGAL_ONE_IN 8u /* new kernel programs make contract errors */
+#define STRETCH_MAX 16u   /* records that one change takes together */
 #define TEXT_WORD "assay 1"
 
 /* In the swarm form this course costs as much as twenty programs; a mutant keeps it once in so many times. */
@@ -273,16 +275,22 @@ static bool geometry(struct edit *e)
     return true;
 }
 
+/* As the generator draws them. What of it does not suit the target is written over when it is fitted (generator_fit). */
 static bool renew(struct edit *e)
 {
-    static const unsigned char longest[] = {16, 32, 64, 128};
-    const size_t kept = swarm_is_kernel(e->bytes, e->size) ? 4 : 0; /* the word that names the form */
+    static const uint16_t longest[] = {16, 24, 32, 64, 64, 128, 128, 392};
+    const bool kernel = swarm_is_kernel(e->bytes, e->size);
     const size_t room = e->max > SWARM_HEAD_BYTES ? (e->max - SWARM_HEAD_BYTES) / SWARM_OP_BYTES : 0;
-    size_t count = RENEW_OPS_MIN + below(e, longest[below(e, 4)]);
+    size_t count = RENEW_OPS_MIN + below(e, longest[below(e, sizeof longest / sizeof *longest)]);
     if (count > room) count = room;
     e->size = SWARM_HEAD_BYTES + count * SWARM_OP_BYTES;
     if (e->size > e->max) e->size = e->max;
-    if (e->size > kept) fill(e, e->bytes + kept, e->size - kept);
+    fill(e, e->bytes, e->size);
+    if (kernel && e->size > 4) {
+        memcpy(e->bytes, SWARM_KERNEL, 4);
+        if (!below(e, ILLEGAL_ONE_IN)) e->bytes[0] |= SWARM_ILLEGAL;
+        e->bytes[4] = 0xff; /* all groups */
+    }
     measure(e);
     return true;
 }
@@ -342,13 +350,17 @@ size_t mutate_by(enum mutation kind, unsigned char *bytes, size_t size, size_t m
 size_t mutate(unsigned char *bytes, size_t size, size_t max, uint64_t seed)
 {
     static const unsigned char weights[MUTATIONS] = {
-        [MUTATE_INSERT] = 6,    [MUTATE_DELETE] = 3,   [MUTATE_SWAP] = 2,     [MUTATE_SPLICE] = 2,
-        [MUTATE_DUPLICATE] = 3, [MUTATE_RETARGET] = 4, [MUTATE_SIZE] = 5,     [MUTATE_ALIGN] = 2,
-        [MUTATE_KIND] = 3,      [MUTATE_RUN] = 2,      [MUTATE_GEOMETRY] = 4, [MUTATE_RENEW] = 2};
+        [MUTATE_INSERT] = 6,    [MUTATE_DELETE] = 3,   [MUTATE_SWAP] = 2,    [MUTATE_SPLICE] = 2,
+        [MUTATE_DUPLICATE] = 3, [MUTATE_RETARGET] = 4, [MUTATE_SIZE] = 5,    [MUTATE_ALIGN] = 2,
+        [MUTATE_KIND] = 3,      [MUTATE_RUN] = 2,      [MUTATE_GEOMETRY] = 4};
     unsigned total = 0;
     if (!max) return 0;
     for (unsigned i = 0; i < MUTATIONS; i++) total += weights[i];
     struct edit e = begin(bytes, size, max, seed);
+    if (!below(&e, RENEW_ONE_IN)) {
+        change(&e, MUTATE_RENEW);
+        return end(&e);
+    }
     for (unsigned left = 1 + (unsigned)__builtin_ctzll(word(&e) | 8); left; left--) {
         unsigned kind = 0;
         for (size_t pick = below(&e, total); pick >= weights[kind]; kind++) pick -= weights[kind];

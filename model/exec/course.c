@@ -15,7 +15,8 @@ static enum memory memory_of(const struct exec *x)
     enum heap_course course = x->program->heap.course;
     if (course != COURSE_DRAIN && course != COURSE_TWIN && course != COURSE_RECOVER) return FORGET;
     if (x->round == 0) return NOTE;
-    if (course == COURSE_RECOVER) return x->unharmed ? HOLD_GRANTS : FORGET;
+    if (course == COURSE_RECOVER)
+        return x->unharmed && x->options.contract.backing != BACKING_HOST ? HOLD_GRANTS : FORGET;
     return course == COURSE_DRAIN ? HOLD_GRANTS : HOLD_OFFSETS;
 }
 
@@ -245,7 +246,7 @@ static bool monotone(struct exec *x)
         dice = dice * UINT64_C(0xD1342543DE82EF95) + 1;
         size_t n = 1 + (size_t)((dice >> 33) % (i % 2 ? granted : granted < 300 ? granted : 300));
         if (i % 4 == 3) n = granted - (size_t)(dice >> 40) % (granted < 64 ? granted : 64);
-        if (!exec_fresh(x, false)) return false;
+        if (!exec_again(x)) return false;
         lender_spare(&x->lender);
         exec_checked(x, RULE_C30);
         beat(x);
@@ -371,7 +372,7 @@ static bool permute(struct exec *x)
     if (!can || x->options.contract.backing == BACKING_HOST) return true;
     struct end_state first = end_state(x);
     x->round = 1;
-    if (!exec_fresh(x, false) || !exec_round(x) || !wind_up(x, x->program->heap.seed % 2 ? DESCENDING : ODD_FIRST))
+    if (!exec_again(x) || !exec_round(x) || !wind_up(x, x->program->heap.seed % 2 ? DESCENDING : ODD_FIRST))
         return false;
     struct end_state second = end_state(x);
     exec_checked(x, RULE_C40);

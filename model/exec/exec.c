@@ -90,6 +90,7 @@ bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expec
 {
     struct verdict *v = &x->verdict;
     va_list arguments;
+    if (!x->options.counters->checked[rule]) exec_checked(x, rule); /* where model_tally has not come to it */
     *v = (struct verdict){.kind = VERDICT_FAIL,
                           .rule = rule,
                           .op = x->op_index,
@@ -187,6 +188,7 @@ void exec_after_fault(struct exec *x, const void *fault_address)
     const struct backing *f = &x->lender.face;
     const struct machine *m = f->machine;
     uintptr_t at = (uintptr_t)fault_address, base = (uintptr_t)f->base, page = f->page_bytes;
+    model_tally(x);
     if (!x->options.trace || !f->page_bytes) return;
     uintptr_t end = m ? (uintptr_t)m->pkmap + m->pkmap_slots * page : base + f->size; /* the gap and the window too */
     bool near = f->kind != BACKING_HOST && at >= base - page && at < end + page;
@@ -232,6 +234,13 @@ static uint64_t lent_bytes(const struct exec *x, uint64_t size)
     return x->options.contract.backing == BACKING_MACHINE ? MACHINE_BYTES : size;
 }
 
+/* What the program makes fail on a fresh heap. */
+static void arm(struct exec *x)
+{
+    x->lender.fail_at[0] = x->unharmed ? 0 : x->program->heap.fail;
+    x->lender.fail_at[1] = x->unharmed ? 0 : x->program->heap.fail_also;
+}
+
 bool exec_fresh(struct exec *x, bool elsewhere)
 {
     const struct alloc_contract *c = &x->options.contract;
@@ -255,8 +264,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     bool reset;
     if (!go_home(x, &lend, &reset)) return false;
     x->options.position->own_bytes = x->lender.kept_bytes + lent_bytes(x, size) + shadow_bytes(&x->model.shadow);
-    x->lender.fail_at[0] = x->unharmed ? 0 : g->fail;
-    x->lender.fail_at[1] = x->unharmed ? 0 : g->fail_also;
+    arm(x);
     x->options.position->kind = OP_KINDS; /* none of them: init */
     int error = reset ? x->ops->reset(x->heap) : x->ops->init(x->heap, &x->lender.face);
     bool enough = c->backing == BACKING_MACHINE || g->size >= c->size_min_bytes;
@@ -265,10 +273,41 @@ bool exec_fresh(struct exec *x, bool elsewhere)
                          "%s returned %d for %llu bytes", reset ? "reset" : "init", error, (unsigned long long)g->size);
     if (error) return false;
     x->home->ready = true;
+    x->footprint = lender_footprint(&x->lender);
     if (x->frames) exec_frames_fresh(x);
     exec_break_fresh(x);
     exec_maps_fresh(x);
     return !x->kernel || kernel_fresh(x);
+}
+
+static bool maps_pages(const struct program *p)
+{
+    for (unsigned i = 0; i < p->op_count; i++)
+        if (p->ops[i].kind >= OP_MMAP && p->ops[i].kind <= OP_FILE_STORE) return true;
+    return false;
+}
+
+bool exec_again(struct exec *x)
+{
+    enum backing_kind kind = x->lender.face.kind;
+    bool lent = kind == BACKING_REGION || kind == BACKING_BREAK || kind == BACKING_PAGES;
+    bool needs_zeros = (x->options.contract.promises & PROMISE_TRUSTS_ZERO) || x->ops->sbrk;
+    if (!lent || !x->ops->reset || needs_zeros || x->model.strangers || maps_pages(x->program))
+        return exec_fresh(x, false); /* on a machine, that is by reset() too */
+    model_fresh(x, false);
+    x->verdict.kind = VERDICT_PASS;
+    lender_spare(&x->lender);
+    x->options.position->kind = OP_KINDS;
+    int error = x->ops->reset(x->heap);
+    exec_checked(x, RULE_C24);
+    if (error || lender_footprint(&x->lender) != x->footprint)
+        return exec_fail(x, RULE_C24, NULL, "the footprint of a new heap after reset()", "%d, and %llu bytes instead of %llu",
+                         error, (unsigned long long)lender_footprint(&x->lender), (unsigned long long)x->footprint);
+    x->lender.requests = x->lender.refused = x->lender.reports = x->reports_seen = 0;
+    arm(x);
+    if (x->frames) exec_frames_fresh(x);
+    exec_maps_fresh(x);
+    return true;
 }
 
 /* ---- One round -------------------------------------------------------------------------------------------------------- */
@@ -523,6 +562,7 @@ void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
     }
     x->options.counters->programs++;
     bool held = course_run(x);
+    model_tally(x);
     if (!held && x->verdict.kind == VERDICT_FAIL) {
         take_picture(x);
         model_fresh(x, true);

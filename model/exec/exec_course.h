@@ -16,6 +16,9 @@ bool course_remembers(struct exec *x);
  * A host heap lives on. */
 bool exec_fresh(struct exec *x, bool elsewhere);
 
+/* The same geometry once more, and the same heap by its own reset() where it offers one: it has to give back what it took. */
+bool exec_again(struct exec *x);
+
 /* All operations of the program, once. */
 bool exec_round(struct exec *x);
 

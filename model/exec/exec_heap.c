@@ -202,6 +202,10 @@ static bool step_posix_memalign(struct exec *x, const struct op *op, unsigned sl
             return exec_fail(x, RULE_A26, NULL, "an output left alone, or NULL, on error", "another value");
         if (bad) return true;
         p = NULL;
+    } else if (!p && bytes) {
+        outcome(x, op, slot, RESULT_NULL, NULL, 0, 0);
+        return exec_fail(x, RULE_A26, NULL, "a block with 0, or ENOMEM", "0, and NULL for %llu bytes",
+                         (unsigned long long)bytes);
     }
     if (!allocated(x, &r, &before, p, error, true)) return false;
     return !p || take_over(x, slot);
@@ -275,7 +279,8 @@ EXEC_HOT static bool step_realloc(struct exec *x, const struct op *op, unsigned 
     if (wraps || r.impossible) impossible(&r, array ? RULE_A19 : RULE_A7);
     if (array) r.impossible_rule = RULE_A19;
     if (wraps) r.bytes = SIZE_MAX;
-    if (too_much(x, &r, live ? m->blocks[slot].request : 0)) return true;
+    uint64_t copied = !live ? 0 : m->blocks[slot].request < bytes ? m->blocks[slot].request : bytes;
+    if (too_much(x, &r, copied)) return true;
     if (live && !model_verify(x, slot, RULE_C10)) return false;
     if (live && bytes == 0 && !wraps) return realloc_to_zero(x, op, slot);
 

@@ -41,12 +41,22 @@ static bool bad_free(struct exec *x, const struct op *op, unsigned slot, void *p
     return reported(x, p, RULE_A11, inside, REPORT_BAD_FREE, REPORT_DOUBLE_FREE);
 }
 
-static bool wrong_size(struct exec *x, const struct op *op, unsigned slot, uint64_t a)
+/* A size that no rounding explains: beyond what the block could hold, one that no block has, or, if there is one, so small
+ * that the block for it would have been another. */
+static uint64_t size_of_another(const struct exec *x, const struct block *b, uint64_t a)
 {
     const struct alloc_contract *c = &x->options.contract;
+    uint64_t usable = block_usable(b), margin = c->header_bytes + c->block_min_bytes + c->align_min;
+    uint64_t wasted = c->waste_max_bytes + margin + a % 1024;
+    if (a / 8 % 4 == 3) return SIZE_MAX - a % 1024;
+    if (a / 8 % 4 == 2 && c->waste_max_bytes && usable > wasted) return usable - wasted;
+    return usable + margin + a % 1024;
+}
+
+static bool wrong_size(struct exec *x, const struct op *op, unsigned slot, uint64_t a)
+{
     const struct block *b = &x->model.blocks[slot];
-    uint64_t inside = exec_inside(x),
-             size = block_usable(b) + c->header_bytes + c->block_min_bytes + c->align_min + a % 1024;
+    uint64_t inside = exec_inside(x), size = size_of_another(x, b, a);
     x->ops->free_sized(x->heap, (void *)b->base, (size_t)size);
     noted(x, op, slot, (void *)b->base);
     return reported(x, (void *)b->base, RULE_A21, inside, REPORT_BAD_FREE, REPORT_BAD_FREE);

@@ -39,6 +39,7 @@ struct exec {
     size_t baseline_most;    /* the largest block that was granted after it; 0: not looked for */
     uint64_t requests;       /* made of the backing in the last round that what the program makes fail could strike */
     uint32_t reports_seen;   /* of the lender's, already judged */
+    uint64_t footprint;      /* bytes, of the heap when it was new */
     uint32_t steps_left;     /* of PROGRAM_STEPS_MAX */
     uint64_t work_left;      /* of EXEC_WORK_MAX */
     bool rounds_compared;    /* the course notes what each call came to, or holds it against the round that was noted */

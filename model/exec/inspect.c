@@ -40,6 +40,7 @@ struct walk {
     uint32_t used;  /* of them shown so far */
     uintptr_t end;  /* of the block shown last */
     bool last_free, held, begun;
+    struct alloc_stats sums; /* of what was shown */
 };
 
 /* The last live block that starts below `at`, or NULL. */
@@ -108,11 +109,32 @@ static bool visit(void *context, const struct alloc_block *s)
     }
     w->begun = true;
     w->end = base + s->size;
+    w->sums.used_blocks += s->state == BLOCK_USED;
+    w->sums.free_blocks += s->state == BLOCK_FREE;
+    if (s->state == BLOCK_FREE && s->size > c->header_bytes) w->sums.free_bytes += s->size - c->header_bytes;
     w->last_free = s->state == BLOCK_FREE;
     if (s->state == BLOCK_USED) return w->held = shown_used(w, s);
     bool meta = s->state == BLOCK_META;
     return w->held =
                nobody_in(w, base, w->end, meta ? RULE_C9 : RULE_C26, meta ? "the allocator's records" : "a free block");
+}
+
+/* What stats() says is the sum of what walk() has shown, and the footprint is what the memory lent says it is. */
+static bool stats_agree(struct exec *x, const struct alloc_stats *sums)
+{
+    const struct alloc_contract *c = &x->options.contract;
+    struct alloc_stats s = {0};
+    x->ops->stats(x->heap, &s);
+    exec_checked(x, RULE_C21);
+    if (s.used_blocks != sums->used_blocks || s.free_blocks != sums->free_blocks || s.free_bytes != sums->free_bytes)
+        return exec_fail(x, RULE_C21, NULL, "stats() to be the sum of what walk() shows",
+                         "%zu used, %zu free of %zu bytes instead of %zu, %zu and %zu", s.used_blocks, s.free_blocks,
+                         s.free_bytes, sums->used_blocks, sums->free_blocks, sums->free_bytes);
+    if (x->lender.face.kind == BACKING_HOST || x->model.strangers) return true;
+    uint64_t taken = x->lender.face.kind == BACKING_REGION ? x->lender.face.size : lender_footprint(&x->lender);
+    if (s.footprint_bytes <= taken && taken - s.footprint_bytes <= c->overhead_bytes) return true;
+    return exec_fail(x, RULE_C21, NULL, "the footprint that was taken from the memory lent", "%zu bytes instead of %llu",
+                     s.footprint_bytes, (unsigned long long)taken);
 }
 
 bool model_inspect(struct exec *x)
@@ -130,6 +152,7 @@ bool model_inspect(struct exec *x)
     if (!w.held) return false;
     if (w.used != w.count)
         return exec_fail(x, RULE_C26, NULL, "every live block shown by walk()", "%u of %u", w.used, w.count);
+    if (x->ops->stats && !stats_agree(x, &w.sums)) return false;
     if (!(c->promises & PROMISE_EXPLAINED) || x->lender.face.kind != BACKING_BREAK || x->model.strangers || !w.begun)
         return true;
     exec_checked(x, RULE_C21);

@@ -80,6 +80,7 @@ void model_guard(struct exec *x, bool close)
 void model_fresh(struct exec *x, bool thoroughly)
 {
     struct model *m = &x->model;
+    model_tally(x);
     if (thoroughly) model_guard(x, false);
     for (unsigned i = 0; i < m->strangers; i++)
         if (m->stranger[i].owned) shadow_remove(&m->shadow, m->stranger[i].owned, m->stranger[i].owned_bytes);
@@ -267,20 +268,15 @@ static bool judge_usable(struct exec *x, const struct request *r, void *p, uint6
     *usable = r->bytes;
     if (!x->ops->usable_size) return true;
     uint64_t u = *usable = x->ops->usable_size(x->heap, p);
-    exec_checked(x, RULE_A20);
     if (u < r->bytes)
         return exec_fail(x, RULE_A20, p, "a usable size of at least the request", "%llu bytes requested, %llu usable",
                          (unsigned long long)r->bytes, (unsigned long long)u);
     if (!c->waste_max_bytes) return true;
     /* What is rounded up is at least the request, so an excess below either bound is none above it. */
     const uint64_t excess = u - r->bytes, remainder = c->header_bytes + c->block_min_bytes;
-    if (c->promises & PROMISE_SPLITS) {
-        exec_checked(x, RULE_A23);
-        if (excess >= remainder && u >= rounded(c, r->bytes) + remainder)
-            return exec_fail(x, RULE_A23, p, "a remainder that can hold a block split off",
-                             "%llu bytes requested, %llu usable", (unsigned long long)r->bytes, (unsigned long long)u);
-    }
-    exec_checked(x, RULE_C28);
+    if ((c->promises & PROMISE_SPLITS) && excess >= remainder && u >= rounded(c, r->bytes) + remainder)
+        return exec_fail(x, RULE_A23, p, "a remainder that can hold a block split off",
+                         "%llu bytes requested, %llu usable", (unsigned long long)r->bytes, (unsigned long long)u);
     if (excess <= c->waste_max_bytes || u <= rounded(c, r->bytes)) return true;
     return exec_fail(x, RULE_C28, p, "a usable size within the contract's waste of the request",
                      "%llu bytes requested, %llu usable, at most %zu more promised", (unsigned long long)r->bytes,
@@ -294,7 +290,6 @@ static bool contained(struct exec *x, const struct request *r, const void *p, ui
     if (f->kind == BACKING_HOST) return true;
     uintptr_t from = (uintptr_t)f->base, to = f->kind == BACKING_BREAK ? (uintptr_t)x->lender.brk : from + f->size;
     if (f->kind == BACKING_MACHINE) to = (uintptr_t)f->machine->vmalloc_end; /* what is mapped there: exec_machine.c */
-    exec_checked(x, RULE_C8);
     if ((uintptr_t)p >= from && (uintptr_t)p <= to && usable <= to - (uintptr_t)p) return true;
     if ((uintptr_t)p < from || (uintptr_t)p > to)
         return exec_fail(x, RULE_C8, NULL, "a block inside the memory lent", "p%u lies outside of it", r->slot);
@@ -308,7 +303,6 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
 {
     struct model *m = &x->model;
     uintptr_t at = (uintptr_t)p;
-    exec_checked(x, RULE_C14);
     if (at == UINTPTR_MAX || at < 4096)
         return exec_fail(x, RULE_C14, NULL, "a block or NULL", "the value %lld", (long long)(intptr_t)at);
     exec_checked(x, r->impossible_rule);
@@ -338,5 +332,20 @@ bool model_granted(struct exec *x, const struct request *r, void *p)
     if (taken) return overlap(x, r, b);
     enter(x, r->slot, request);
     if (r->bytes > m->largest) m->largest = r->bytes;
+    m->grants++;
     return true;
+}
+
+void model_tally(struct exec *x)
+{
+    const struct alloc_contract *c = &x->options.contract;
+    uint64_t *checked = x->options.counters->checked, n = x->model.grants;
+    x->model.grants = 0;
+    checked[RULE_C14] += n;
+    if (x->lender.face.kind != BACKING_HOST) checked[RULE_C8] += n;
+    if (!x->ops->usable_size) return;
+    checked[RULE_A20] += n;
+    if (!c->waste_max_bytes) return;
+    checked[RULE_C28] += n;
+    if (c->promises & PROMISE_SPLITS) checked[RULE_A23] += n;
 }

@@ -49,6 +49,7 @@ struct model {
     uint32_t sweep_place; /* and where in the block it looked last, as a fraction of 2^32 */
     uint32_t refusals;    /* in this run */
     uint64_t largest;     /* request granted in this run */
+    uint64_t grants;      /* not yet in the counters */
     uint64_t life_bytes; /* requests granted since the heap was made, summed; not beside live_bytes, or gcc adds to both
                            * as a vector, which has to wait for what model_release has just stored */
     uint32_t huge;       /* requests beyond HUGE_BYTES made of the host in this run */
@@ -84,6 +85,10 @@ size_t model_align(const struct alloc_contract *c, uint64_t bytes);
 /* A call returned p, not NULL: judges alignment, containment, usable size and overlap, and enters the block in its slot,
  * its contents yet unknown. */
 bool model_granted(struct exec *x, const struct request *r, void *p);
+
+/* Counts the rules by which every grant since the last time was judged: one addition a grant instead of one a rule. A grant
+ * that breaks a rule counts for that rule alone (exec_fail). */
+void model_tally(struct exec *x);
 
 /* A call was refused: judges whether it may be (C31 and its like) and how it says so (A6). */
 bool model_refused(struct exec *x, const struct request *r);

@@ -37,8 +37,11 @@ static inline uint64_t word_differs(const unsigned char *p, uint64_t word)
 #define WIDE_NAME(name) name##_16
 #include "payload_wide.h"
 
-/* Four words at once, on any x86 that can; PAYLOAD_NARROW is for the test of the others. */
-#if (defined(__x86_64__) || defined(__i386__)) && !defined(PAYLOAD_NARROW)
+/* Four words at once, and eight, on any x86 that can. The tests of the narrower ones set the bytes of the widest. */
+#ifndef PAYLOAD_WIDEST
+#define PAYLOAD_WIDEST 64
+#endif
+#if (defined(__x86_64__) || defined(__i386__)) && PAYLOAD_WIDEST >= 32
 #define LANES 4
 #define TARGET __attribute__((target("avx2")))
 #define WIDE_NAME(name) name##_32
@@ -57,10 +60,29 @@ enum { has_32 = 0, WIDE_32 = 64 };
 #define differs_32 differs_16
 #endif
 
+#if defined(__x86_64__) && PAYLOAD_WIDEST >= 64
+#include "payload_masked.h"
+
+static bool has_masks;
+
+__attribute__((constructor)) static void look_for_masks(void)
+{
+    __builtin_cpu_init();
+    has_masks = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2");
+}
+#else
+enum { has_masks = 0 };
+#define masks_suit(p, n) false
+#define fill_masked fill_16
+#define differs_masked differs_16
+#endif
+
 void payload_fill(void *p, size_t n, uint64_t key)
 {
     unsigned char *to = p;
-    if (n >= WIDE_32 && has_32) {
+    if (has_masks && masks_suit(to, n)) {
+        fill_masked(to, n, key);
+    } else if (n >= WIDE_32 && has_32) {
         fill_32(to, n, key);
     } else if (n >= WIDE_16) {
         fill_16(to, n, key);
@@ -91,6 +113,7 @@ size_t payload_verify(const void *p, size_t n, uint64_t key)
 {
     const unsigned char *from = p;
     uint64_t wrong = 0;
+    if (has_masks && masks_suit(p, n)) return differs_masked(from, n, key) ? first_wrong(p, n, key) : n;
     if (n >= WIDE_32 && has_32) return differs_32(from, n, key) ? first_wrong(p, n, key) : n;
     if (n >= WIDE_16) {
         wrong = differs_16(from, n, key);

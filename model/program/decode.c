@@ -49,6 +49,13 @@ struct size size_extreme(unsigned x, unsigned y)
     }
 }
 
+/* Of a heap above 4 GiB: what 32 bits cannot hold, or what is left of it there. */
+static struct size size_giant(uint64_t heap_bytes, unsigned x, unsigned y)
+{
+    if (x % 4 == 3) return size_literal((UINT64_C(1) << 32) + y * 8);
+    return size_literal((heap_bytes >> x % 4) - y * 64);
+}
+
 #define SMALL_HEAP 32768u
 
 enum palette {
@@ -72,6 +79,7 @@ static struct size size_of(const struct swarm *s, unsigned x, unsigned y)
     if (palette == SIZES_ANY) palette = y % SIZES_ANY;
     if (x >= 0xfd && x != 0xfe) return size_extreme(y, y * 37 + s->head[5]);
     if (x == 0xfe) return size_literal(y & 3);
+    if (s->p->heap.size >> 32 && x >= 0xa0) return size_giant(s->p->heap.size, x, y);
     switch ((enum palette)palette) {
     case SIZES_CLASS: return size_literal((uint64_t)(s->head[5] & 63) * 8 + (y & 1 ? x % 8 : 0) + 1);
     case SIZES_POWERS: return size_literal((UINT64_C(1) << (3 + x % (small ? 8 : 11))) + y % 8 - 4);
@@ -115,13 +123,21 @@ static uint32_t guess(const struct swarm *s, struct size n)
     return n.kind == SIZE_LITERAL && n.v < s->p->heap.size && n.v < UINT32_MAX / 2 ? (uint32_t)n.v + BLOCK_OVERHEAD : 0;
 }
 
-/* A run of `count` new slots in a row, or one recycled slot. A run is cut where it has filled the heap and been refused a
- * few times: refusals by the hundred tell no more. */
+#define REFUSALS 4u /* of a run: by the hundred they tell no more */
+
+/* The run as far as it may be granted, with blocks of `each` bytes, and a few refusals. */
+static unsigned cut_run(const struct swarm *s, unsigned count, uint32_t each)
+{
+    if (count <= REFUSALS) return count;
+    uint64_t room = each && s->p->heap.size > s->live.bytes ? (s->p->heap.size - s->live.bytes) / each : 0;
+    return count > room + REFUSALS ? (unsigned)room + REFUSALS : count;
+}
+
+/* A run of `count` new slots in a row, or one recycled slot. */
 static struct op *allocate(struct swarm *s, enum op_kind kind, unsigned count, struct size n, unsigned y)
 {
     uint32_t each = guess(s, n);
-    uint64_t room = each && s->p->heap.size > s->live.bytes ? (s->p->heap.size - s->live.bytes) / each : 0;
-    if (count > room + 4) count = (unsigned)room + 4;
+    count = cut_run(s, count, each);
     bool run = count > 1 && s->live.fresh + count < SLOTS_USED;
     uint16_t slot = run ? live_fresh(&s->live, count) : new_slot(s);
     if (slot == NO_SLOT) return NULL;
@@ -396,7 +412,7 @@ static uint64_t heap_size(unsigned x, unsigned y)
     case 13: return 16384 + y * 7;
     case 14: return 2048 + y;
     case 15:
-        if (y >= 0xfe) return (UINT64_C(1) << 32) + 4096u * (x >> 4) + y;
+        if (y >= 0xf8) return (UINT64_C(1) << 32) + ((uint64_t)(x >> 4) << 28) + y;
         return y >= 0xf0 ? (UINT64_C(1) << 20) + y : 32768 + y * 3;
     default: return HEAP_SIZE_DEFAULT;
     }
