@@ -39,10 +39,10 @@ struct lender {
     uint64_t refused;                /* of those, refused because it was told to */
     uint64_t refused_last;           /* the number of the last of these */
     uint64_t fail_at[LENDER_FAULTS]; /* refuse when `requests` reaches one of these numbers; 0: none */
-    unsigned char *brk;       /* BACKING_BREAK: the break */
-    unsigned char *high;      /* ... and its highest value since lender_fresh */
-    uint32_t reports;         /* contract errors that the allocator reported since lender_fresh */
-    enum alloc_report report; /* the last of them */
+    unsigned char *brk;              /* BACKING_BREAK: the break */
+    unsigned char *high;             /* ... and its highest value since lender_fresh */
+    uint32_t reports;                /* contract errors that the allocator reported since lender_fresh */
+    enum alloc_report report;        /* the last of them */
     const void *report_where;
     uint64_t kept_bytes;        /* of the address space in `spaces`, guards excluded */
     uint64_t mapped_bytes;      /* BACKING_PAGES: bytes that hold pages now */

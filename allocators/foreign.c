@@ -41,21 +41,18 @@ __attribute__((format(printf, 3, 4))) static enum foreign_status fail(char *erro
 static const struct foreign *of(void *heap) { return *(const struct foreign **)heap; }
 
 /* What a library asks of the system meanwhile is its own (host_maps.h). */
-#define RETURN_OF(type, call)  \
-    do {                       \
-        host_maps_enter();     \
+#define RETURN_OF(type, call)   \
+    do {                        \
+        host_maps_enter();      \
         const type came = call; \
-        host_maps_leave();     \
-        return came;           \
+        host_maps_leave();      \
+        return came;            \
     } while (0)
 
 typedef void *pointer;
 
 static void *call_malloc(void *heap, size_t size) { RETURN_OF(pointer, of(heap)->malloc(size)); }
-static void *call_calloc(void *heap, size_t count, size_t size)
-{
-    RETURN_OF(pointer, of(heap)->calloc(count, size));
-}
+static void *call_calloc(void *heap, size_t count, size_t size) { RETURN_OF(pointer, of(heap)->calloc(count, size)); }
 static void *call_realloc(void *heap, void *p, size_t size) { RETURN_OF(pointer, of(heap)->realloc(p, size)); }
 static void *call_reallocarray(void *heap, void *p, size_t count, size_t size)
 {

@@ -224,7 +224,7 @@ static long move(const long *a)
     const size_t old = whole(a[1]), bytes = whole(a[2]);
     const bool plain = !(a[3] & ~(long)MREMAP_MAYMOVE) && old && bytes;
     if (bytes > old && refused(bytes - old)) return -ENOMEM;
-    long r = !plain || bytes <= old        ? direct(SYS_mremap, a)
+    long r = !plain || bytes <= old  ? direct(SYS_mremap, a)
              : a[3] & MREMAP_MAYMOVE ? grow_elsewhere(at, old, bytes)
                                      : grow_in_place(at, old, bytes);
     if (is_error(r)) return r;

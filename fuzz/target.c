@@ -27,9 +27,9 @@
 
 #define BUILTINS_MAX 512u
 
-static const struct canary *const canary_lists[] = {broken_frames, broken_breaks,  broken_maps,    broken_heap,
-                                                    broken_kin,    broken_tags,    broken_pages,   broken_zones,   broken_core,
-                                                    broken_slab,   broken_kmalloc, broken_vmalloc, broken_mempool, broken_faults};
+static const struct canary *const canary_lists[] = {
+    broken_frames, broken_breaks, broken_maps, broken_heap,    broken_kin,     broken_tags,    broken_pages,
+    broken_zones,  broken_core,   broken_slab, broken_kmalloc, broken_vmalloc, broken_mempool, broken_faults};
 
 /* Built once; a canary's record is made of its base's, so it cannot be a constant. */
 static struct builtins {
@@ -224,7 +224,8 @@ int target_watch(struct target *t, enum faults_how faults, bool guard_maps, uint
     t->guard_maps = guard_maps;
     t->maps_max = maps_max;
     if (library || (!guard_maps && !maps_max)) return 0;
-    snprintf(error, size, "--guard-maps and --limit-maps are for libraries; %s takes no memory from the system", t->name);
+    snprintf(error, size, "--guard-maps and --limit-maps are for libraries; %s takes no memory from the system",
+             t->name);
     return -1;
 }
 

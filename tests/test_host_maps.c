@@ -17,12 +17,12 @@
 #define PAGE ((size_t)4096)
 
 /* In the child: what is not so ends it. */
-#define HOLDS(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
-            _exit(1);                                                         \
-        }                                                                     \
+#define HOLDS(condition)                                                    \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            _exit(1);                                                       \
+        }                                                                   \
     } while (0)
 
 /* Volatile, because the compiler knows that no mmap calls back into this file. */

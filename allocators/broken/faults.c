@@ -163,8 +163,8 @@ static void stand_silently(struct alloc_ops *ops)
     stand_between(ops);
     drop_thrift_but(ops, 0);
     ops->init = init_silent;
-    ops->contract.promises &= ~(unsigned)(PROMISE_ERRNO | PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE |
-                                          PROMISE_DETECTS_WRITES);
+    ops->contract.promises &=
+        ~(unsigned)(PROMISE_ERRNO | PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_DETECTS_WRITES);
 }
 
 static void realloc_lets_go(struct alloc_ops *ops)
@@ -288,8 +288,7 @@ const struct canary broken_faults[] = {
     {"fault_malloc_forgets_twice", "C25", "256 bytes are lost when growth is refused twice", &alloc_freelist,
      malloc_forgets_twice},
     {"fault_unmap_refused", "A46", "an unmapping that is refused is reported as done", &alloc_region, unmap_refused},
-    {"fault_map_keeps_frame", "B95", "an area whose mapping is refused keeps a frame", &alloc_vmalloc,
-     map_keeps_frame},
+    {"fault_map_keeps_frame", "B95", "an area whose mapping is refused keeps a frame", &alloc_vmalloc, map_keeps_frame},
     {"fault_map_twice_keeps_frame", "B95", "an area that is refused twice keeps a frame", &alloc_vmalloc,
      map_twice_keeps_frame},
     {"fault_refill_loses_frame", "C25", "a slab that is refused costs a frame", &alloc_vmalloc, refill_loses_frame},

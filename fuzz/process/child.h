@@ -92,7 +92,7 @@ struct child {
     pid_t pid; /* 0: none is running */
     /* of the watch over the running program */
     pid_t watched_pid; /* whose processor time cpu_then is */
-    uint64_t watched; /* the journal's heartbeat when looked at last */
+    uint64_t watched;  /* the journal's heartbeat when looked at last */
     double cpu_then, wall_then;
 };
 

@@ -127,7 +127,8 @@ static bool watch_calls(const struct program *p)
     struct journal *j = self.journal;
     if (!watch_wanted(&j->target, p)) return true;
     const int error = sanitizer_memcheck() ? ENOSYS : host_maps_watch(j->target.maps_max);
-    if (error) snprintf(j->error, sizeof j->error, "the library's calls for memory cannot be watched: %s", strerror(error));
+    if (error)
+        snprintf(j->error, sizeof j->error, "the library's calls for memory cannot be watched: %s", strerror(error));
     return !error;
 }
 

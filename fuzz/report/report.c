@@ -270,8 +270,8 @@ const char *report_verdict_word(enum verdict_kind kind)
 const char *report_course_word(unsigned course)
 {
     static const char *const words[COURSE_KINDS] = {
-        [COURSE_PLAIN] = "plain",     [COURSE_DRAIN] = "drain",        [COURSE_STEADY] = "steady",
-        [COURSE_REFILL] = "refill",   [COURSE_MONOTONE] = "monotone",  [COURSE_TWIN] = "twin",
+        [COURSE_PLAIN] = "plain",     [COURSE_DRAIN] = "drain",         [COURSE_STEADY] = "steady",
+        [COURSE_REFILL] = "refill",   [COURSE_MONOTONE] = "monotone",   [COURSE_TWIN] = "twin",
         [COURSE_PERMUTE] = "permute", [COURSE_FREE_COST] = "free_cost", [COURSE_RECOVER] = "recover"};
     return course < COURSE_KINDS ? words[course] : "unknown";
 }

@@ -104,6 +104,12 @@ void report_json_end(FILE *out, const struct summary *s)
     number_member(out, "findings", s->findings);
     number_member(out, "programs", s->counters.programs);
     number_member(out, "operations", s->counters.operations);
+    const struct faults_counters *f = &s->counters.faults;
+    if (f->requests || f->ones)
+        fprintf(out,
+                ",\"faults\":{\"requests\":%" PRIu64 ",\"ones\":%" PRIu64 ",\"pairs\":%" PRIu64
+                ",\"ones_left_out\":%" PRIu64 ",\"pairs_left_out\":%" PRIu64 "}",
+                f->requests, f->ones, f->pairs, f->ones_left_out, f->pairs_left_out);
     if (s->coverage) number_member(out, "coverage", s->coverage);
     if (s->seconds >= 0) fprintf(out, ",\"seconds\":%.3f", s->seconds);
     number_member(out, "seed", s->seed);

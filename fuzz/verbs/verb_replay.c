@@ -33,8 +33,7 @@ static void replay_file(void *context, const char *path)
     f->repeats = f->repeated = 1;
     snprintf(f->path, sizeof f->path, "%s", path);
     child_replay(&r->child, &f->program, &result);
-    if (result.verdict.kind == VERDICT_PASS && r->summary.target->faults)
-        child_faults(&r->child, &f->program, &result);
+    if (result.verdict.kind == VERDICT_PASS && r->summary.target->faults) child_faults(&r->child, &f->program, &result);
     if (result.verdict.kind == VERDICT_ERROR) r->status = complain("%s: %s", path, result.verdict.seen);
     if (result.verdict.kind != VERDICT_FAIL) return;
     f->verdict = result.verdict;

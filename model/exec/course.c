@@ -302,7 +302,8 @@ static uint64_t digest(const struct program *p)
     const struct heap_geometry *h = &p->heap;
     const uint64_t head[] = {h->size, h->seed, h->dirty, h->place, h->fence, h->machine, h->scatter, p->op_count};
     uint64_t d = UINT64_C(0x9E3779B97F4A7C15), word;
-    for (unsigned i = 0; i < sizeof head / sizeof *head; i++) d = (d ^ head[i]) * UINT64_C(0xD6E8FEB86659FD93), d ^= d >> 32;
+    for (unsigned i = 0; i < sizeof head / sizeof *head; i++)
+        d = (d ^ head[i]) * UINT64_C(0xD6E8FEB86659FD93), d ^= d >> 32;
     for (uint32_t i = 0; i < p->op_count; i++)
         for (unsigned k = 0; k < sizeof(struct op) / sizeof word; k++) {
             memcpy(&word, (const char *)&p->ops[i] + k * sizeof word, sizeof word);

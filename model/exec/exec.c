@@ -301,8 +301,9 @@ bool exec_again(struct exec *x)
     int error = x->ops->reset(x->heap);
     exec_checked(x, RULE_C24);
     if (error || lender_footprint(&x->lender) != x->footprint)
-        return exec_fail(x, RULE_C24, NULL, "the footprint of a new heap after reset()", "%d, and %llu bytes instead of %llu",
-                         error, (unsigned long long)lender_footprint(&x->lender), (unsigned long long)x->footprint);
+        return exec_fail(x, RULE_C24, NULL, "the footprint of a new heap after reset()",
+                         "%d, and %llu bytes instead of %llu", error, (unsigned long long)lender_footprint(&x->lender),
+                         (unsigned long long)x->footprint);
     x->lender.requests = x->lender.refused = x->lender.reports = x->reports_seen = 0;
     arm(x);
     if (x->frames) exec_frames_fresh(x);

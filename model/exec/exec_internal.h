@@ -33,11 +33,11 @@ struct exec {
         uint64_t usable;
         int error;
     } outcome;
-    uint64_t op_requests;    /* made of the backing before the operation in progress */
-    uint64_t call_refused;   /* refused on demand before the call in progress */
-    uint64_t baseline;       /* digest of the program whose first round by the course `recover` is in `history`; 0: none */
-    size_t baseline_most;    /* the largest block that was granted after it; 0: not looked for */
-    uint64_t requests;       /* made of the backing in the last round that what the program makes fail could strike */
+    uint64_t op_requests;  /* made of the backing before the operation in progress */
+    uint64_t call_refused; /* refused on demand before the call in progress */
+    uint64_t baseline;    /* digest of the program whose first round by the course `recover` is in `history`; 0: none */
+    size_t baseline_most; /* the largest block that was granted after it; 0: not looked for */
+    uint64_t requests;    /* made of the backing in the last round that what the program makes fail could strike */
     uint32_t reports_seen;   /* of the lender's, already judged */
     uint64_t footprint;      /* bytes, of the heap when it was new */
     uint32_t steps_left;     /* of PROGRAM_STEPS_MAX */

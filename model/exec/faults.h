@@ -12,7 +12,7 @@
 
 enum faults_how { FAULTS_NONE, FAULTS_ONE, FAULTS_PAIRS };
 
-#define FAULTS_ONES_MAX 512u
+#define FAULTS_ONES_MAX 2048u
 
 /* How many runs one program is worth. Beyond, runs are left out at equal distances, and counted. */
 struct faults_budget {
@@ -21,10 +21,10 @@ struct faults_budget {
 };
 
 struct faults_counters {
-    uint64_t requests;          /* made by the programs as they are */
-    uint64_t ones, pairs;       /* runs with one request failing, with two */
-    uint64_t ones_left_out;     /* requests that never failed alone, */
-    uint64_t pairs_left_out;    /* and pairs that never failed, for the budget's sake */
+    uint64_t requests;       /* made by the programs as they are */
+    uint64_t ones, pairs;    /* runs with one request failing, with two */
+    uint64_t ones_left_out;  /* requests that never failed alone, */
+    uint64_t pairs_left_out; /* and pairs that never failed, for the budget's sake */
 };
 
 struct faults {

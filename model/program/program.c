@@ -247,9 +247,8 @@ bool program_equal(const struct program *a, const struct program *b)
 {
     assert(a->op_count <= PROGRAM_OPS_MAX);
     return a->heap.size == b->heap.size && a->heap.seed == b->heap.seed && a->heap.fail == b->heap.fail &&
-           a->heap.fail_also == b->heap.fail_also &&
-           a->heap.dirty == b->heap.dirty && a->heap.place == b->heap.place && a->heap.fence == b->heap.fence &&
-           a->heap.course == b->heap.course && a->heap.machine == b->heap.machine &&
+           a->heap.fail_also == b->heap.fail_also && a->heap.dirty == b->heap.dirty && a->heap.place == b->heap.place &&
+           a->heap.fence == b->heap.fence && a->heap.course == b->heap.course && a->heap.machine == b->heap.machine &&
            a->heap.scatter == b->heap.scatter && a->op_count == b->op_count &&
            memcmp(a->ops, b->ops, a->op_count * sizeof a->ops[0]) == 0;
 }

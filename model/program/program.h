@@ -233,14 +233,14 @@ enum heap_course {
     COURSE_TWIN,      /* again elsewhere, with other dirt and other contents: same offsets (C37, C41) */
     COURSE_PERMUTE,   /* free in another order: the same end state (C40) */
     COURSE_FREE_COST, /* instructions of a free among few and among many free blocks (A24) */
-    COURSE_RECOVER,   /* on a heap to which nothing fails, then on one with what the program makes fail, and once more on
+    COURSE_RECOVER, /* on a heap to which nothing fails, then on one with what the program makes fail, and once more on
                          that one, with nothing failing: nothing was lost (C24, C25, C31) */
     COURSE_KINDS
 };
 
 struct heap_geometry {
-    uint64_t size;  /* bytes lent, 1 .. PROGRAM_HEAP_MAX; of no particular multiple */
-    uint32_t seed;  /* of contents and of random dirt */
+    uint64_t size; /* bytes lent, 1 .. PROGRAM_HEAP_MAX; of no particular multiple */
+    uint32_t seed; /* of contents and of random dirt */
     /* Numbers of the requests to the backing that fail, counted from the first one that the heap makes when it is made
      * afresh; 0: none. The second is 0 if the first is, and not the same. */
     uint32_t fail, fail_also;
