@@ -318,13 +318,13 @@ static bool resize_in_place(struct heap *h, struct header *b, size_t size)
         struct header *next = free_neighbour(h, b);
         size_t with_next = have + (next ? size_of(next) : 0), end = (next ? next : b)->size & END;
         bool at_end = (unsigned char *)b + with_next == h->end;
-        if (next && with_next >= size) {
+        if (with_next >= size) {
             list_remove(h, next);
         } else {
             if (!at_end || !is_contiguous(h) || !grow(h, size - with_next)) return false;
             with_next = size; /* over the wilderness, which is on no list */
         }
-        set_size(h, b, with_next, USED | end);
+        set_size(h, b, with_next, end); /* use() sets the rest */
     }
     use(h, b, size);
     return true;
@@ -432,7 +432,7 @@ static int fl_init(void *heap, struct backing *backing)
 {
     if (backing->kind != BACKING_BREAK) return EINVAL;
     ((struct heap *)heap)->backing = backing;
-    return fl_reset(heap);
+    return 0;
 }
 
 static void fl_fini(void *heap) { (void)heap; }

@@ -171,6 +171,21 @@ static void print_bound(FILE *out, const struct explore *e)
     putc('\n', out);
 }
 
+/* "  faults: 120 requests; 120 runs with one failing, 60 with two; left out: 400 pairs" */
+static void print_faults(FILE *out, const struct faults_counters *f)
+{
+    char a[32], b[32];
+    if (!f->ones && !f->requests) return;
+    fprintf(out, "  faults: %s request%s of memory; %s run%s with one failing", report_grouped(f->requests, a),
+            f->requests == 1 ? "" : "s", report_grouped(f->ones, b), f->ones == 1 ? "" : "s");
+    if (f->pairs) fprintf(out, ", %s with two", report_grouped(f->pairs, a));
+    if (f->ones_left_out || f->pairs_left_out) fputs("; left out:", out);
+    if (f->ones_left_out) fprintf(out, " %s requests", report_grouped(f->ones_left_out, a));
+    if (f->pairs_left_out)
+        fprintf(out, "%s %s pairs", f->ones_left_out ? "," : "", report_grouped(f->pairs_left_out, a));
+    putc('\n', out);
+}
+
 void report_text_end(FILE *out, const struct summary *s, bool quiet)
 {
     char programs[32], operations[32];
@@ -191,6 +206,7 @@ void report_text_end(FILE *out, const struct summary *s, bool quiet)
     if (s->seconds >= 0) fprintf(out, ", %.1f s", s->seconds);
     putc('\n', out);
     if (!quiet && s->explore && s->verdict == VERDICT_PASS) print_bound(out, s->explore);
+    if (!quiet) print_faults(out, &s->counters.faults);
     if (!quiet) print_skipped(out, s);
     if (s->interrupted) fputs("  interrupted: the budget was not used up\n", out);
     if (s->verdict == VERDICT_FAIL && last_replay[0] != '\0') fprintf(out, "%s\n", last_replay);
