@@ -114,16 +114,14 @@ judge() {
 export -f judge reason how
 export ASSAY out
 
-# On a machine, calls of the malloc family alone are tried: of kernel allocators, none but those of this list is broken there.
 "$ASSAY" list --canaries >"$out/all"
+# Of those that are listed behind the last of the first malloc family, none is walked here: for those over heaps of other
+# kinds it is not settled under which rule the shortest program shows them.
 family=$(grep -nw 'broken/takes_host_memory' "$out/all" | cut -d: -f1)
 # shellcheck disable=SC2016  # the inner shell expands them
 head -n "$family" "$out/all" | xargs -P"$(nproc)" -L1 bash -c 'judge "$@"' judge >"$out/judged"
-{
-    tail -n +"$((family + 1))" "$out/all" | while read -r name _; do
-        echo "left $name: it breaks a call of the kernel's, which is no letter"
-    done
-} >>"$out/judged"
+tail -n +"$((family + 1))" "$out/all" |
+    sed 's/^\([^ ]*\) .*/left \1: of the kernel, which has calls that are no letters, or not walked here/' >>"$out/judged"
 
 grep '^missed' "$out/judged" && fail "canaries were missed"
 found=$(grep -c '^found' "$out/judged")

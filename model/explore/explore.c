@@ -280,11 +280,13 @@ static bool arrive(struct search *s, uint32_t from, unsigned letter, unsigned sl
     return model_inspect(s->x);
 }
 
-/* What has just been freed can be had again (C25). */
+/* What has just been freed can be had again (C25): a block that malloc or calloc made, not one that was made otherwise and
+ * may come from where malloc does not look. */
 static bool had_again(struct search *s, const struct undo *u)
 {
     struct exec *x = s->x;
     const size_t bytes = (size_t)u->old.request;
+    if (u->old.api != OP_MALLOC && u->old.api != OP_CALLOC) return true;
     exec_checked(x, RULE_C25);
     if (!bytes || x->ops->malloc(x->heap, bytes)) return true;
     return exec_fail(x, RULE_C25, NULL, "the block back that was freed just now", "NULL for %zu bytes", bytes);
