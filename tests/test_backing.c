@@ -52,13 +52,29 @@ static void both_guards_fault_and_the_upper_one_touches(void **state)
                 .kind = BACKING_REGION, .size = sizes[i], .low = flags & 1, .elsewhere = flags & 2});
             unsigned char *end = base() + lender.face.size, *first_page = base() - (uintptr_t)base() % page;
             assert_true(lender.face.size == sizes[i]);
-            assert_int_equal((uintptr_t)end % page, 0);
+            unsigned char *guard = end + (-(uintptr_t)end & (page - 1));
+            assert_in_range(guard - end, 0, sizes[i] % 2 ? 15 : 0);
             assert_true(lender_readable(base()) && lender_readable(end - 1));
-            assert_false(lender_readable(end));
-            assert_false(lender_readable(end + page - 1));
+            assert_false(lender_readable(guard));
+            assert_false(lender_readable(guard + page - 1));
             assert_false(lender_readable(first_page - 1));
             base()[0] = end[-1] = 1; /* and they can be written */
         }
+}
+
+static void a_byte_beside_a_region_is_seen(void **state)
+{
+    (void)state;
+    lend((struct lender_geometry){.kind = BACKING_REGION, .size = 1001});
+    assert_null(lender_strayed(&lender));
+    base()[0] = base()[1000] = 1;
+    assert_null(lender_strayed(&lender));
+    base()[1001] ^= 1;
+    assert_ptr_equal(lender_strayed(&lender), base() + 1001);
+    base()[-1] ^= 1;
+    assert_ptr_equal(lender_strayed(&lender), base() - 1);
+    lend((struct lender_geometry){.kind = BACKING_REGION, .size = 1001});
+    assert_null(lender_strayed(&lender));
 }
 
 static void an_unfenced_break_is_accessible_to_its_limit(void **state)
@@ -155,7 +171,7 @@ static void more_than_four_gib_can_be_lent(void **state)
 {
     (void)state;
     if (sizeof(void *) == 4) skip();
-    const uint64_t size = FOUR_GIB + 12345;
+    const uint64_t size = FOUR_GIB + 12346;
     const enum backing_kind kinds[] = {BACKING_REGION, BACKING_BREAK};
     for (unsigned i = 0; i < 2; i++) {
         lend((struct lender_geometry){.kind = kinds[i], .size = size, .dirt = DIRT_A5});
@@ -390,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(both_guards_fault_and_the_upper_one_touches, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_byte_beside_a_region_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unfenced_break_is_accessible_to_its_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_window_is_inaccessible_until_mapped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_hold_what_they_should_and_are_made_fresh, set_up, tear_down),
