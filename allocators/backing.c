@@ -263,6 +263,8 @@ static int lend_bytes(struct lender *l, struct span *s)
     if (s->fenced && mprotect(s->start, s->bytes, PROT_READ | PROT_WRITE)) return ENOMEM;
     s->fenced = false;
     f->base = s->start + s->bytes - f->size;
+    /* A region may end anywhere too; then strays behind it go unseen, so only every second one does. */
+    if (f->kind == BACKING_REGION && l->geometry.seed % 2) f->base -= (s->bytes - f->size) / 2;
     bool large = s->bytes / f->page_bytes > SMALL_PAGES;
     if (s->bytes > DIRT_BYTES_MAX || (large && l->geometry.dirt == DIRT_ZERO))
         madvise(s->start, s->bytes, MADV_DONTNEED); /* reads as zeros again, without touching a page */

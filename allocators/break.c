@@ -178,7 +178,8 @@ const struct alloc_ops alloc_break = {
             .align_max = ALIGN,
             .zero_size = ZERO_SIZE_UNIQUE,
             .realloc_zero = REALLOC_ZERO_UNIQUE,
-            .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_DETERMINISTIC,
+            .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_DETERMINISTIC |
+                        PROMISE_STEADY | PROMISE_DRAINS,
             .header_bytes = sizeof(struct record),
             .overhead_bytes = ALIGN - 1,
         },

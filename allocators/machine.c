@@ -29,10 +29,16 @@ const struct machine_config_facts machine_configs[MACHINE_CONFIGS] = {
                       .max_order = 10,
                       .window_pages = 65536,
                       .pkmap_slots = 64},
+    [MACHINE_TINY] = {.zones = {{0, 0}, {0, 16}, {16, 16}},
+                      .max_order = 4,
+                      .no_watermarks = true,
+                      .window_pages = 24,
+                      .pkmap_slots = 8},
 };
 
 const char *const machine_config_names[MACHINE_CONFIGS] = {
-    [MACHINE_S64] = "s64", [MACHINE_S4] = "s4", [MACHINE_SODD] = "sodd", [MACHINE_SMAP] = "smap"};
+    [MACHINE_S64] = "s64", [MACHINE_S4] = "s4", [MACHINE_SODD] = "sodd", [MACHINE_SMAP] = "smap",
+    [MACHINE_TINY] = "tiny"};
 
 const char *const machine_zone_names[ZONES] = {
     [ZONE_DMA] = "dma", [ZONE_NORMAL] = "normal", [ZONE_HIGHMEM] = "highmem"};

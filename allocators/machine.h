@@ -217,8 +217,9 @@ void machine_report(struct machine *m, enum alloc_report kind, const void *where
 
 /* E15, E16. S64: 64 MiB with three zones. S4: 64 frames, one zone, blocks up to order 4, no watermarks, a window of 96
  * pages. SODD: as S64, zone borders at pfn 1000 and 5003 and a window of 2048 pages. SMAP: DMA 1024, NORMAL 3072, HIGHMEM
- * 28672 frames, for large areas. */
-enum machine_config { MACHINE_S64, MACHINE_S4, MACHINE_SODD, MACHINE_SMAP, MACHINE_CONFIGS };
+ * 28672 frames, for large areas. TINY: 16 frames, one zone, blocks up to order 4, no watermarks, for searches that come to
+ * an end. */
+enum machine_config { MACHINE_S64, MACHINE_S4, MACHINE_SODD, MACHINE_SMAP, MACHINE_TINY, MACHINE_CONFIGS };
 
 struct machine_geometry {
     enum machine_config config;

@@ -17,7 +17,7 @@ struct canary {
 };
 
 /* Each ends with a NULL name. */
-extern const struct canary broken_heap[], broken_kin[], broken_tags[];
+extern const struct canary broken_heap[], broken_kin[], broken_tags[], broken_spans[];
 extern const struct canary broken_frames[], broken_breaks[], broken_maps[];
 extern const struct canary broken_pages[], broken_zones[], broken_core[];
 extern const struct canary broken_slab[], broken_kmalloc[];

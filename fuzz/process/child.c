@@ -211,7 +211,8 @@ static bool outgrown(const struct child *c)
     struct process_memory m = memory_of(c->pid);
     uint64_t explained = j->first_bytes + j->position.own_bytes + BESIDE_LENT_MAX;
     if (c->limits.memory_bytes) return m.resident > c->limits.memory_bytes;
-    if (m.resident > MEMORY_MAX) return true;
+    /* States are found in memory that is shared with us, and are not the allocator's. */
+    if ((j->explore ? m.anonymous : m.resident) > MEMORY_MAX) return true;
     if (c->target.contract.backing == BACKING_HOST || j->started != program) return false;
     if (sanitizer_memcheck()) return false; /* its own notes on every byte touched are in there */
     return m.anonymous > explained && !is_emulated(c->pid);
@@ -334,6 +335,12 @@ int child_begin_stretch(struct child *c, uint64_t first, unsigned count)
     c->journal->campaign.first = first;
     c->journal->campaign.programs = count;
     return command(c, WORKER_STRETCH);
+}
+
+int child_begin_exploration(struct child *c, struct explore *e)
+{
+    c->journal->explore = e;
+    return command(c, WORKER_EXPLORE);
 }
 
 void child_run(struct child *c, const struct program *p, bool thorough, struct child_result *r)

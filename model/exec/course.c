@@ -143,10 +143,18 @@ static bool largest_again(struct exec *x)
     return true;
 }
 
+/* A break that the program itself has moved stays where it is when everything is freed. */
+static bool moves_break(const struct program *p)
+{
+    for (unsigned i = 0; i < p->op_count; i++)
+        if (p->ops[i].kind == OP_SBRK || p->ops[i].kind == OP_BRK) return true;
+    return false;
+}
+
 static bool drain(struct exec *x)
 {
     if (!plain(x) || !largest_again(x)) return false;
-    if (!(x->options.contract.promises & PROMISE_DRAINS) || x->model.strangers || x->lender.refused) return true;
+    if (moves_break(x->program) || !(x->options.contract.promises & PROMISE_DRAINS) || x->model.strangers || x->lender.refused) return true;
     model_fresh(x, false);
     x->round = 1;
     return exec_round(x) && wind_up(x, ASCENDING);
@@ -157,7 +165,7 @@ static bool drain(struct exec *x)
 static bool steady(struct exec *x)
 {
     if (!plain(x)) return false;
-    if (!(x->options.contract.promises & PROMISE_STEADY) || x->model.strangers || x->lender.refused) return true;
+    if (moves_break(x->program) || !(x->options.contract.promises & PROMISE_STEADY) || x->model.strangers || x->lender.refused) return true;
     uint64_t settled = 0;
     for (x->round = 1; x->round < STEADY_ROUNDS; x->round++) {
         model_fresh(x, false);
@@ -238,6 +246,7 @@ static bool monotone(struct exec *x)
         dice = dice * UINT64_C(0xD1342543DE82EF95) + 1;
         size_t n = 1 + (size_t)((dice >> 33) % (i % 2 ? granted : granted < 300 ? granted : 300));
         if (i % 4 == 3) n = granted - (size_t)(dice >> 40) % (granted < 64 ? granted : 64);
+        if (x->ops->frame_push) x->ops->frame_push(x->heap); /* what reset() has to take back too */
         if (!exec_again(x)) return false;
         x->lender.fail_at = 0;
         exec_checked(x, RULE_C30);
@@ -246,7 +255,7 @@ static bool monotone(struct exec *x)
             return exec_fail(x, RULE_C30, NULL, "a block: more was granted on a heap as fresh as this one",
                              "NULL for %zu bytes, a block for %zu", n, granted);
     }
-    return true;
+    return exec_again(x) && exec_round(x) && wind_up(x, ASCENDING);
 }
 
 /* The same calls elsewhere and with other dirt (C37), then with other contents (C41). */
