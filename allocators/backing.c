@@ -5,6 +5,7 @@
  * the byte. Beyond SMALL_PAGES one large span is kept and made anew when the size changes; it is emptied with madvise.
  */
 #include "backing_internal.h"
+#include "host_maps.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -138,9 +139,14 @@ static void soil(const struct lender *l, unsigned char *p, size_t bytes)
 
 bool lender_refuses(struct lender *l)
 {
-    if (++l->requests != l->fail_at) return false;
-    l->refused++;
-    return true;
+    bool refuses = false;
+    l->requests++;
+    for (unsigned i = 0; i < LENDER_FAULTS; i++) refuses |= l->fail_at[i] == l->requests;
+    if (refuses) {
+        l->refused++;
+        l->refused_last = l->requests;
+    }
+    return refuses;
 }
 
 static unsigned char *page_end(const struct lender *l, unsigned char *p)
@@ -220,6 +226,8 @@ static uint32_t host_out_of_memory(void *host, uint32_t gfp)
     return s && s->out_of_memory ? s->out_of_memory(s->host, gfp) : 0;
 }
 
+static bool host_refuses(void *host) { return lender_refuses(host); }
+
 static void host_report(void *host, enum alloc_report kind, const void *where)
 {
     struct lender *l = host;
@@ -230,7 +238,7 @@ static int lend_machine(struct lender *l)
 {
     static const unsigned char plain[] = {[DIRT_A5] = 0xA5, [DIRT_FF] = 0xFF, [DIRT_RANDOM] = 0};
     const struct lender_geometry *g = &l->geometry;
-    const struct machine_host host = {l, host_reclaim, host_out_of_memory, host_report};
+    const struct machine_host host = {l, host_reclaim, host_out_of_memory, host_report, host_refuses};
     const struct machine_geometry geometry = {.config = g->machine,
                                               .scatter = g->scatter,
                                               .dirt = plain[g->dirt],
@@ -292,10 +300,14 @@ int lender_fresh(struct lender *l, const struct lender_geometry *geometry)
     size_t page = page_bytes();
     l->geometry = *geometry;
     *f = (struct backing){.kind = BACKING_HOST, .page_bytes = page, .report = face_report};
-    l->requests = l->refused = l->fail_at = l->mapped_bytes = 0;
+    l->requests = l->refused = l->refused_last = l->mapped_bytes = 0;
+    lender_spare(l);
     l->reports = 0;
     l->brk = l->high = NULL;
-    if (geometry->kind == BACKING_HOST) return 0;
+    if (geometry->kind == BACKING_HOST) {
+        host_maps_judge(host_refuses, l);
+        return 0;
+    }
     if (geometry->kind == BACKING_MACHINE) return lend_machine(l);
     if (geometry->size == 0 || geometry->size > PTRDIFF_MAX - 4 * page) return ENOMEM;
     size_t whole = ((size_t)geometry->size + page - 1) / page * page;
@@ -318,6 +330,7 @@ void lender_close(struct lender *l)
 {
     struct spaces *all = l->spaces;
     lender_pages_close(l);
+    if (l->face.kind == BACKING_HOST) host_maps_judge(NULL, NULL);
     for (unsigned i = 0; all && i < SPACE_KINDS; i++) {
         space_drop(&all->here[i]);
         space_drop(&all->elsewhere[i]);
@@ -331,5 +344,6 @@ uint64_t lender_footprint(const struct lender *l)
 {
     if (l->face.kind == BACKING_BREAK) return (uint64_t)(l->brk - l->face.base);
     if (l->face.kind == BACKING_MACHINE) return (uint64_t)machine_taken(&l->machine) * l->face.page_bytes;
+    if (l->face.kind == BACKING_HOST) return host_maps_bytes();
     return l->face.kind == BACKING_PAGES ? l->mapped_bytes : 0;
 }

@@ -26,19 +26,23 @@ struct lender_geometry {
     bool scatter; /* as machine_geometry.scatter */
 };
 
+#define LENDER_FAULTS 4u /* requests that can be told to fail */
 #define LENDER_FILES 2u
 #define LENDER_FILE_BYTES 10000u /* no multiple of a page */
 
 struct lender {
     struct backing face; /* what the allocator gets; the rest is the harness's */
     struct lender_geometry geometry;
-    uint64_t requests;        /* made of this lender since lender_fresh */
-    uint64_t refused;         /* of those, refused because it was told to */
-    uint64_t fail_at;         /* refuse when `requests` reaches this number; 0: never */
-    unsigned char *brk;       /* BACKING_BREAK: the break */
-    unsigned char *high;      /* ... and its highest value since lender_fresh */
-    uint32_t reports;         /* contract errors that the allocator reported since lender_fresh */
-    enum alloc_report report; /* the last of them */
+    /* Requests that may be refused: a move of the break, map and unmap, whatever a machine's faults can strike, what a
+     * library that is watched asks of the system. */
+    uint64_t requests;               /* made of this lender since lender_fresh */
+    uint64_t refused;                /* of those, refused because it was told to */
+    uint64_t refused_last;           /* the number of the last of these */
+    uint64_t fail_at[LENDER_FAULTS]; /* refuse when `requests` reaches one of these numbers; 0: none */
+    unsigned char *brk;              /* BACKING_BREAK: the break */
+    unsigned char *high;             /* ... and its highest value since lender_fresh */
+    uint32_t reports;                /* contract errors that the allocator reported since lender_fresh */
+    enum alloc_report report;        /* the last of them */
     const void *report_where;
     uint64_t kept_bytes;        /* of the address space in `spaces`, guards excluded */
     uint64_t mapped_bytes;      /* BACKING_PAGES: bytes that hold pages now */
@@ -61,11 +65,17 @@ int lender_fresh(struct lender *l, const struct lender_geometry *geometry);
 /* Gives all address space back. */
 void lender_close(struct lender *l);
 
+/* Whatever is asked for from now on, nothing is refused on demand. */
+static inline void lender_spare(struct lender *l)
+{
+    for (unsigned i = 0; i < LENDER_FAULTS; i++) l->fail_at[i] = 0;
+}
+
 /* Somebody else's sbrk (A40): as face.sbrk, but neither counted nor refused on demand. */
 void *lender_foreign_sbrk(struct lender *l, ptrdiff_t delta_bytes);
 
-/* Bytes taken and not given back: the break above base, the pages mapped, or the frames taken; 0 for a region and a host
- * heap. */
+/* Bytes taken and not given back: the break above base, the pages mapped, the frames taken, or what a library that is watched
+ * (host_maps.h) has; 0 for a region and any other host heap. */
 uint64_t lender_footprint(const struct lender *l);
 
 /* The byte that file `file` holds at `offset` when fresh; never 0, so that a missing page shows. */

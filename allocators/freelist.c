@@ -281,8 +281,7 @@ static void fl_free_sized(void *heap, void *p, size_t request)
     if (!b) return;
     /* Only the block's size is on record: a size that would have been given another block is certainly wrong. So is one that
      * is too large, or no size at all: what is left then is no remainder either, but huge or the whole block. */
-    if (size_of(b) - block_for(request) >= BLOCK_MIN)
-        h->backing->report(h->backing, REPORT_BAD_FREE, p);
+    if (size_of(b) - block_for(request) >= BLOCK_MIN) h->backing->report(h->backing, REPORT_BAD_FREE, p);
     else release(h, b);
 }
 

@@ -36,9 +36,11 @@ const struct machine_config_facts machine_configs[MACHINE_CONFIGS] = {
                       .pkmap_slots = 8},
 };
 
-const char *const machine_config_names[MACHINE_CONFIGS] = {
-    [MACHINE_S64] = "s64", [MACHINE_S4] = "s4", [MACHINE_SODD] = "sodd", [MACHINE_SMAP] = "smap",
-    [MACHINE_TINY] = "tiny"};
+const char *const machine_config_names[MACHINE_CONFIGS] = {[MACHINE_S64] = "s64",
+                                                           [MACHINE_S4] = "s4",
+                                                           [MACHINE_SODD] = "sodd",
+                                                           [MACHINE_SMAP] = "smap",
+                                                           [MACHINE_TINY] = "tiny"};
 
 const char *const machine_zone_names[ZONES] = {
     [ZONE_DMA] = "dma", [ZONE_NORMAL] = "normal", [ZONE_HIGHMEM] = "highmem"};

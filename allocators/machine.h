@@ -194,7 +194,7 @@ void machine_give(struct machine *m, uint32_t pfn, uint32_t count);
 
 void machine_event(struct machine *m, enum machine_event_kind kind, uint32_t a, uint32_t b, uint32_t gfp);
 
-/* Whether this attempt is to fail. Asked once at each place that the kernel asks, before anything has changed; gfp and
+/* Whether this attempt is to fail, by a fault that is armed or because the host refuses it. Asked once at each place that the kernel asks, before anything has changed; gfp and
  * bytes decide whether the fault applies (B113, B114): bytes is page_bytes << order for FAULT_PAGES. */
 bool machine_fails(struct machine *m, enum machine_fault fault, uint32_t gfp, size_t bytes);
 
@@ -236,6 +236,9 @@ struct machine_host {
     uint32_t (*reclaim)(void *host, uint32_t gfp, uint32_t pages, bool direct, bool *io, bool *fs);
     uint32_t (*out_of_memory)(void *host, uint32_t gfp);
     void (*report)(void *host, enum alloc_report kind, const void *where);
+    /* Counts one attempt that a fault can strike, of whatever kind, and says whether it is to fail: for those who number
+     * requests through, beside the faults by name. NULL: none does. */
+    bool (*refuses)(void *host);
 };
 
 /* How a fault strikes (B115): the attempts that apply are counted, from 1. */

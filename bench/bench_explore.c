@@ -22,7 +22,8 @@ static double touched(const struct explore *e, size_t bytes)
     return (double)(count * page);
 }
 
-static void row(const char *name, const char *what, double figure, const char *unit, enum bench_bound bound, double target)
+static void row(const char *name, const char *what, double figure, const char *unit, enum bench_bound bound,
+                double target)
 {
     char text[80];
     snprintf(text, sizeof text, "explore %s: %s", name, what);

@@ -189,7 +189,7 @@ static void the_nth_request_is_refused_once_and_counted(void **state)
     (void)state;
     for (uint64_t n = 1; n <= 5; n++) {
         lend((struct lender_geometry){.kind = BACKING_BREAK, .size = 10000});
-        lender.fail_at = n;
+        lender.fail_at[0] = n;
         unsigned char *expected = base();
         for (uint64_t i = 1; i <= 6; i++) {
             errno = 0;
@@ -210,8 +210,8 @@ static void the_nth_request_is_refused_once_and_counted(void **state)
     }
     lend((struct lender_geometry){.kind = BACKING_PAGES, .size = 4 * page});
     struct backing *b = &lender.face;
-    assert_true(lender.requests == 0 && lender.refused == 0 && lender.fail_at == 0);
-    lender.fail_at = 2;
+    assert_true(lender.requests == 0 && lender.refused == 0 && lender.fail_at[0] == 0);
+    lender.fail_at[0] = 2;
     assert_int_equal(b->map(b, base(), page, SOURCE_ANONYMOUS, 0, 0), 0);
     assert_int_equal(b->unmap(b, base(), page), ENOMEM);
     assert_true(lender_readable(base()));

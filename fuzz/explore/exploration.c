@@ -69,7 +69,8 @@ void exploration_run(struct exploration *x, struct exploration_result *r)
     if (child_open(&c, x->target, &x->limits, r->error, sizeof r->error)) return;
     x->explore->stop = false;
     if (child_begin_exploration(&c, x->explore)) {
-        snprintf(r->error, sizeof r->error, "%.200s", c.journal->error[0] ? c.journal->error : "cannot start a child process");
+        snprintf(r->error, sizeof r->error, "%.200s",
+                 c.journal->error[0] ? c.journal->error : "cannot start a child process");
     } else {
         supervise(x, &c, r);
         const struct verdict *v = &r->failure.verdict;

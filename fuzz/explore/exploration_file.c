@@ -52,7 +52,8 @@ static bool sound(const struct explore *e, const struct explore_state *states)
                 e->orders.size_count <= EXPLORE_SIZES_MAX;
     for (uint32_t i = 0; held && i < e->letter_count; i++)
         held = e->letters[i].kind < OP_KERNEL_FIRST && e->letters[i].count == 1;
-    uint32_t depth = 0, level = 0; /* found by depth: parents never go back, and a level ends before its children's begins */
+    uint32_t depth = 0,
+             level = 0; /* found by depth: parents never go back, and a level ends before its children's begins */
     for (uint64_t i = 1; held && i < e->states; i++) {
         held = states[i].parent < i && states[i].parent >= states[i - 1].parent && states[i].letter < e->letter_count &&
                states[i].slot < EXPLORE_LIVE_MAX;

@@ -64,8 +64,8 @@ static int read_sizes(struct explore_orders *o, const char *words, char *error, 
         errno = 0;
         const unsigned long long n = strtoull(at, &end, 0);
         if (!isdigit((unsigned char)*at) || errno || (*end && *end != ',') || o->size_count == EXPLORE_SIZES_MAX) {
-            snprintf(error, size, "--sizes: at most %u numbers of bytes joined by commas, not '%.60s'", EXPLORE_SIZES_MAX,
-                     at);
+            snprintf(error, size, "--sizes: at most %u numbers of bytes joined by commas, not '%.60s'",
+                     EXPLORE_SIZES_MAX, at);
             return -1;
         }
         o->sizes[o->size_count] = n;

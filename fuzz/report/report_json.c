@@ -111,6 +111,12 @@ void report_json_end(FILE *out, const struct summary *s)
         number_member(out, "depth", s->explore->depth);
         bool_member(out, "closed", explore_proved(s->explore));
     }
+    const struct faults_counters *f = &s->counters.faults;
+    if (f->requests || f->ones)
+        fprintf(out,
+                ",\"faults\":{\"requests\":%" PRIu64 ",\"ones\":%" PRIu64 ",\"pairs\":%" PRIu64
+                ",\"ones_left_out\":%" PRIu64 ",\"pairs_left_out\":%" PRIu64 "}",
+                f->requests, f->ones, f->pairs, f->ones_left_out, f->pairs_left_out);
     if (s->coverage) number_member(out, "coverage", s->coverage);
     if (s->seconds >= 0) fprintf(out, ",\"seconds\":%.3f", s->seconds);
     number_member(out, "seed", s->seed);

@@ -1,8 +1,8 @@
 /* report_text.c: findings and summaries for people. A finding begins with what broke and ends with the command that
  * replays it; a failed summary ends with the last such command again, so that the last line of a failure always is one.
  */
-#include "names.h"
 #include "explore.h"
+#include "names.h"
 #include "report_internal.h"
 
 #include <inttypes.h>
@@ -152,7 +152,8 @@ static void print_explored(FILE *out, const struct explore *e)
 static void print_bound(FILE *out, const struct explore *e)
 {
     const struct explore_orders *o = &e->orders;
-    if (explore_proved(e)) fputs("  closed: every program over these calls, of whatever length, holds the rules\n", out);
+    if (explore_proved(e))
+        fputs("  closed: every program over these calls, of whatever length, holds the rules\n", out);
     else fprintf(out, "  exhausted: every program over these calls of up to %u of them holds the rules\n", e->depth);
     if (e->end == EXPLORE_FULL) fputs("  --memory is used up\n", out);
     if (e->crowded) fprintf(out, "  not tried: more than %u blocks at once\n", EXPLORE_LIVE_MAX);
@@ -165,6 +166,21 @@ static void print_bound(FILE *out, const struct explore *e)
     }
     fprintf(out, "; %s odd sizes and alignments\n", o->odd ? "with" : "without");
     for (uint32_t i = 0; i < o->size_count; i++) fprintf(out, i ? " %" PRIu64 : "  sizes: %" PRIu64, o->sizes[i]);
+    putc('\n', out);
+}
+
+/* "  faults: 120 requests; 120 runs with one failing, 60 with two; left out: 400 pairs" */
+static void print_faults(FILE *out, const struct faults_counters *f)
+{
+    char a[32], b[32];
+    if (!f->ones && !f->requests) return;
+    fprintf(out, "  faults: %s request%s of memory; %s run%s with one failing", report_grouped(f->requests, a),
+            f->requests == 1 ? "" : "s", report_grouped(f->ones, b), f->ones == 1 ? "" : "s");
+    if (f->pairs) fprintf(out, ", %s with two", report_grouped(f->pairs, a));
+    if (f->ones_left_out || f->pairs_left_out) fputs("; left out:", out);
+    if (f->ones_left_out) fprintf(out, " %s requests", report_grouped(f->ones_left_out, a));
+    if (f->pairs_left_out)
+        fprintf(out, "%s %s pairs", f->ones_left_out ? "," : "", report_grouped(f->pairs_left_out, a));
     putc('\n', out);
 }
 
@@ -188,6 +204,7 @@ void report_text_end(FILE *out, const struct summary *s, bool quiet)
     if (s->seconds >= 0) fprintf(out, ", %.1f s", s->seconds);
     putc('\n', out);
     if (!quiet && s->explore && s->verdict == VERDICT_PASS) print_bound(out, s->explore);
+    if (!quiet) print_faults(out, &s->counters.faults);
     if (!quiet) print_skipped(out, s);
     if (s->interrupted) fputs("  interrupted: the budget was not used up\n", out);
     if (s->verdict == VERDICT_FAIL && last_replay[0] != '\0') fprintf(out, "%s\n", last_replay);

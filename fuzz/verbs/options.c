@@ -71,11 +71,13 @@ static const char *const formats[] = {"text", "json", "junit", "sarif", NULL};  
 static const char *const shapes[] = {"text", "c", "html", NULL};                  /* enum show_as */
 static const char *const modes[] = {"both", "legal", "illegal", NULL};            /* enum target_mode */
 static const char *const engines[] = {"builtin", "libfuzzer", "afl", NULL};       /* enum fuzz_engine */
+static const char *const faults[] = {"none", "one", "pairs", NULL};               /* enum faults_how */
 static const char *const machines[] = {"all", "s64", "s4", "sodd", "smap", NULL}; /* target.machine */
 _Static_assert(FORMAT_JSON == 1 && FORMAT_SARIF == 3 && SHOW_HTML == 2, "choices are in the order of their enum");
 _Static_assert(sizeof(enum report_format) == sizeof(unsigned) && sizeof(enum show_as) == sizeof(unsigned), "CHOICE");
 _Static_assert(MODE_ILLEGAL == 2 && sizeof(enum target_mode) == sizeof(unsigned), "CHOICE");
 _Static_assert(ENGINE_AFL == 2 && sizeof(enum fuzz_engine) == sizeof(unsigned), "CHOICE");
+_Static_assert(FAULTS_PAIRS == 2 && sizeof(enum faults_how) == sizeof(unsigned), "CHOICE");
 _Static_assert(MACHINE_S64 == 0 && MACHINE_SMAP == 3, "likewise; tiny is for explore");
 
 #define KIB 1024.0
@@ -108,6 +110,12 @@ static const struct option_row {
      "simulated machine of the kernel families: s64, s4, sodd, smap (all)"},
     {"mode", 0, CHOICE, "MODE", TO(mode), CHECK | DIFF, 0, 0, modes,
      "legal or illegal: without or with contract errors (both)"},
+    {"faults", 0, CHOICE, "HOW", TO(faults), CHECK | REPLAY, 0, 0, faults,
+     "let each request for memory fail in every program: one, or also pairs (none)"},
+    {"guard-maps", 0, FLAG, NULL, TO(guard_maps), CHECK | REPLAY | MINIMIZE, 0, 0, NULL,
+     "of a library: a gap around each of its mappings, in which nothing is ever mapped"},
+    {"limit-maps", 0, BYTES, "BYTES", TO(limit_maps), CHECK | REPLAY | MINIMIZE, 4096, 1024 * GIB, NULL,
+     "of a library: mappings beyond this get ENOMEM; suffixes K, M, G"},
     {"max-size", 0, BYTES, "BYTES", TO(max_size), RUNS, 1, 64 * GIB, NULL,
      "largest request that is filled (1G); suffixes K, M, G"},
     {"memory", 0, BYTES, "BYTES", TO(memory), RUNS, MIB, 1024 * GIB, NULL,

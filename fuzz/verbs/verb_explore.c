@@ -12,8 +12,9 @@
 static void progress(const struct explore *e, double seconds)
 {
     const double states = (double)e->states, transitions = (double)e->transitions;
-    fprintf(stderr, "\r%.2f million states, %.0f %% of them gone on from, %.2f million calls/s, depth %u\033[K", states / 1e6,
-            states > 0 ? 100 * (double)e->expanded / states : 0, seconds > 0 ? transitions / seconds / 1e6 : 0, e->depth);
+    fprintf(stderr, "\r%.2f million states, %.0f %% of them gone on from, %.2f million calls/s, depth %u\033[K",
+            states / 1e6, states > 0 ? 100 * (double)e->expanded / states : 0,
+            seconds > 0 ? transitions / seconds / 1e6 : 0, e->depth);
 }
 
 /* What is left to do is kept, and how to go on with it told. */

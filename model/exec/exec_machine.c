@@ -275,6 +275,7 @@ bool kernel_finish(struct exec *x)
     struct kernel_model *k = x->kernel;
     const struct machine_injection none = {0};
     if (!k || !k->ops) return true;
+    lender_spare(&x->lender);
     for (unsigned fault = 0; fault < FAULTS; fault++) machine_inject(k->machine, (enum machine_fault)fault, &none);
     k->context = CONTEXT_TASK;
     k->scope_depth = 0;

@@ -263,7 +263,7 @@ bool exec_step_maps(struct exec *x, const struct op *op, unsigned slot, uint64_t
 static bool unmap_all(struct exec *x)
 {
     struct map_model *m = x->maps;
-    x->lender.fail_at = 0;
+    lender_spare(&x->lender);
     for (uint64_t page = m->first, end; x->ops->munmap && page < m->last; page = end) {
         end = page + 1;
         if (m->pages[page].content == MAP_NONE) continue;

@@ -138,8 +138,8 @@ static bool stats_agree(struct exec *x, const struct alloc_stats *sums)
     if (x->lender.face.kind == BACKING_HOST || x->model.strangers) return true;
     uint64_t taken = x->lender.face.kind == BACKING_REGION ? x->lender.face.size : lender_footprint(&x->lender);
     if (s.footprint_bytes <= taken && taken - s.footprint_bytes <= c->overhead_bytes) return true;
-    return exec_fail(x, RULE_C21, NULL, "the footprint that was taken from the memory lent", "%zu bytes instead of %llu",
-                     s.footprint_bytes, (unsigned long long)taken);
+    return exec_fail(x, RULE_C21, NULL, "the footprint that was taken from the memory lent",
+                     "%zu bytes instead of %llu", s.footprint_bytes, (unsigned long long)taken);
 }
 
 static bool enough(void *context, const struct alloc_block *s)
@@ -154,7 +154,8 @@ static bool walk_ends(struct exec *x)
 {
     unsigned shown = 0;
     x->ops->walk(x->heap, enough, &shown);
-    return shown <= 1 || exec_fail(x, RULE_C26, NULL, "a walk that ends when it is told to", "%u blocks more", shown - 1);
+    return shown <= 1 ||
+           exec_fail(x, RULE_C26, NULL, "a walk that ends when it is told to", "%u blocks more", shown - 1);
 }
 
 bool model_inspect(struct exec *x)

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SIZES_TRIED 4096u                   /* on a fresh heap, to tell them apart */
+#define SIZES_TRIED 4096u /* on a fresh heap, to tell them apart */
 #define MARK_BYTES 64u
 #define CAREFUL_CALLS (1u << 14) /* that show nothing new, before a large state is looked at less often */
 #define SIZES_KEPT (EXPLORE_SIZES_MAX / 2)
@@ -41,9 +41,9 @@ struct search {
     uint64_t outcome;            /* of the call that was tried last on the fresh heap */
     uint32_t careful_calls;      /* that are left */
     uint32_t depth;
-    struct undo levels[EXPLORE_DEPTH_MAX + 2]; /* levels[i] led to level i */
-    uint32_t word[EXPLORE_DEPTH_MAX + 1];      /* states that go_to still has to pass through, the last first */
-    unsigned char *copies;                     /* of the heap at each level */
+    struct undo levels[EXPLORE_DEPTH_MAX + 2];         /* levels[i] led to level i */
+    uint32_t word[EXPLORE_DEPTH_MAX + 1];              /* states that go_to still has to pass through, the last first */
+    unsigned char *copies;                             /* of the heap at each level */
     uint64_t granted[(EXPLORE_LETTERS_MAX + 63) / 64]; /* of the mallocs: by the fresh heap */
 };
 
@@ -54,7 +54,10 @@ static const struct op *letter_of(const struct explore *e, unsigned letter)
     return letter < EXPLORE_LETTERS_MAX ? &e->letters[letter] : &e->probe;
 }
 
-static bool takes(enum op_kind kind) { return kind == OP_FREE || kind == OP_FREE_SIZED || kind == OP_FREE_ALIGNED_SIZED; }
+static bool takes(enum op_kind kind)
+{
+    return kind == OP_FREE || kind == OP_FREE_SIZED || kind == OP_FREE_ALIGNED_SIZED;
+}
 static bool on_machine(const struct search *s) { return s->x->lender.face.kind == BACKING_MACHINE; }
 
 static bool same_block(const struct block *a, const struct block *b)
@@ -97,8 +100,8 @@ static bool intact(const struct search *s, const struct block *b, unsigned slot)
     if (payload_verify(at, MARK_BYTES, mark_of(s, b)) == MARK_BYTES &&
         payload_verify(last, MARK_BYTES, mark_of(s, b)) == MARK_BYTES)
         return true;
-    return exec_fail(s->x, RULE_C10, at, "the bytes that its owner wrote", "p%u, %llu bytes, has changed at an end", slot,
-                     (unsigned long long)b->request);
+    return exec_fail(s->x, RULE_C10, at, "the bytes that its owner wrote", "p%u, %llu bytes, has changed at an end",
+                     slot, (unsigned long long)b->request);
 }
 
 /* A block that realloc has moved or resized begins as the old one did, marked or not. */

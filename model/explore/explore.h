@@ -64,13 +64,13 @@ struct explore {
     bool careful;       /* look at the whole of a large state after every call; see explore_run */
     volatile bool stop; /* set by the other process: come to an end soon */
     volatile uint32_t end;
-    volatile uint64_t states;   /* found; */
-    volatile uint64_t expanded; /* of them, those of which every letter has been tried, */
+    volatile uint64_t states;      /* found; */
+    volatile uint64_t expanded;    /* of them, those of which every letter has been tried, */
     volatile uint64_t transitions; /* that is how many calls */
-    volatile uint32_t depth;       /* of the state that is being expanded: all programs of so many calls have been tried */
-    uint32_t live_max;             /* blocks alive at once in any state */
-    bool crowded;                  /* EXPLORE_LIVE_MAX lived at once: what follows was not tried, nothing is proved */
-    volatile uint32_t at;          /* the call that is being made: from this state, */
+    volatile uint32_t depth; /* of the state that is being expanded: all programs of so many calls have been tried */
+    uint32_t live_max;       /* blocks alive at once in any state */
+    bool crowded;            /* EXPLORE_LIVE_MAX lived at once: what follows was not tried, nothing is proved */
+    volatile uint32_t at;    /* the call that is being made: from this state, */
     volatile uint16_t letter, slot; /* this letter */
     uint32_t letter_count;
     struct op letters[EXPLORE_LETTERS_MAX]; /* without their slot */

@@ -19,7 +19,7 @@
 #define LENT_MAX ((size_t)1 << 16)
 #define FRESH_BYTES (LENT_MAX + 64 + SMALL_STATE) /* memory lent, break and flags; a small state */
 #define LINE 16u
-#define PAGE 4096u /* of what is looked at; the kernel's may be larger */
+#define PAGE 4096u      /* of what is looked at; the kernel's may be larger */
 #define LOOK_PAGES 256u /* so many times are the pages looked at between two questions to the kernel */
 
 /* ---- Runs ------------------------------------------------------------------------------------------------------------ */
@@ -183,8 +183,7 @@ void image_restore_fresh(const struct image *m)
     unsigned char *state = m->x->heap;
     first_runs(m, NULL, m->fresh);
     for (size_t i = 0; m->fresh_state && i < state_lines(m); i++)
-        if (is_changing(m, i))
-            memcpy(state + i * LINE, m->fresh_state + i * LINE, line_bytes(m, i));
+        if (is_changing(m, i)) memcpy(state + i * LINE, m->fresh_state + i * LINE, line_bytes(m, i));
     if (!m->fresh_state) memcpy(state, m->fresh + FRESH_BYTES - SMALL_STATE, m->x->ops->state_size);
 }
 
@@ -260,13 +259,15 @@ static void hide(const struct image *m, uintptr_t at, size_t bytes)
 {
     const struct backing *f = &m->x->lender.face;
     const uintptr_t base = (uintptr_t)f->base, offset = at - base;
-    if (at >= base && offset < f->size) memset(m->masked + offset, 0, bytes < f->size - offset ? bytes : f->size - offset);
+    if (at >= base && offset < f->size)
+        memset(m->masked + offset, 0, bytes < f->size - offset ? bytes : f->size - offset);
 }
 
 static bool hide_free(void *context, const struct alloc_block *b)
 {
     const struct mask *mask = context;
-    if (b->state == BLOCK_FREE && b->size > mask->kept) hide(mask->m, (uintptr_t)b->base + mask->kept, b->size - mask->kept);
+    if (b->state == BLOCK_FREE && b->size > mask->kept)
+        hide(mask->m, (uintptr_t)b->base + mask->kept, b->size - mask->kept);
     return true;
 }
 

@@ -30,18 +30,18 @@ struct image {
     struct exec *x;
     struct image_run runs[IMAGE_RUNS_MAX];
     uint32_t run_count;
-    uint32_t masked_runs; /* the first of them: the memory lent and its break, of which not every byte counts */
-    size_t bytes;         /* of a copy */
+    uint32_t masked_runs;  /* the first of them: the memory lent and its break, of which not every byte counts */
+    size_t bytes;          /* of a copy */
     unsigned char *masked; /* what is hashed, gathered */
-    unsigned char *fresh; /* the memory lent and its break, as init left them */
+    unsigned char *fresh;  /* the memory lent and its break, as init left them */
     /* of a large state; else NULL */
-    unsigned char *fresh_state; /* as init left it */
-    uint64_t *changing;         /* bit per line */
-    unsigned char *pages;       /* per page: there, so perhaps written to */
-    int pagemap;                /* what the kernel says of that; -1 if it says nothing */
+    unsigned char *fresh_state;             /* as init left it */
+    uint64_t *changing;                     /* bit per line */
+    unsigned char *pages;                   /* per page: there, so perhaps written to */
+    int pagemap;                            /* what the kernel says of that; -1 if it says nothing */
     struct image_run quiet[IMAGE_RUNS_MAX]; /* what should never change: is it as it was? */
     uint32_t quiet_count;
-    bool too_large;             /* more changes than a copy can hold: it is good for nothing */
+    bool too_large; /* more changes than a copy can hold: it is good for nothing */
     uint32_t looked;
 };
 

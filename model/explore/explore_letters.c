@@ -54,12 +54,15 @@ static void letter(struct explore *e, enum op_kind kind, uint64_t a, uint64_t b)
 
 /* Sizes that no allocator grants: just above a half and all of the address space, with and without room for a header; and
  * such as a narrower integer takes for a small one. */
-static const uint64_t odd_sizes[] = {
-    SIZE_MAX, SIZE_MAX - 7, SIZE_MAX - 15, (uint64_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
+static const uint64_t odd_sizes[] = {SIZE_MAX,
+                                     SIZE_MAX - 7,
+                                     SIZE_MAX - 15,
+                                     (uint64_t)PTRDIFF_MAX + 1,
+                                     PTRDIFF_MAX,
 #if SIZE_MAX > UINT32_MAX
-    (UINT64_C(1) << 32) + 16,
+                                     (UINT64_C(1) << 32) + 16,
 #endif
-    (UINT64_C(1) << 16) + 16};
+                                     (UINT64_C(1) << 16) + 16};
 /* Alignments that are none, and such as none can have. */
 static const uint64_t odd_aligns[] = {0, 3, 24, (uint64_t)1 << (sizeof(size_t) * 8 - 1)};
 enum { ODD_SIZES = sizeof odd_sizes / sizeof *odd_sizes, ODD_ALIGNS = sizeof odd_aligns / sizeof *odd_aligns };

@@ -11,7 +11,7 @@
 #define TABLE_LOG2_MIN 10u
 
 /* Of a place: its low half is the number of the state and 1, 0 if there is none; its high half that of the hash. */
-#define PLACE(number, hash) ((uint64_t)((number) + 1) | ((hash) & UINT64_C(0xFFFFFFFF00000000)))
+#define PLACE(number, hash) ((uint64_t)((number) + 1) | ((hash)&UINT64_C(0xFFFFFFFF00000000)))
 
 struct explore_state *explore_states(const struct explore *e)
 {
@@ -31,8 +31,7 @@ static unsigned table_log2_for(uint64_t states)
 size_t explore_bytes(uint64_t states_max)
 {
     const size_t head = (sizeof(struct explore) + 4095) / 4096 * 4096;
-    return head + (size_t)states_max * sizeof(struct explore_state) +
-           (sizeof(uint64_t) << table_log2_for(states_max));
+    return head + (size_t)states_max * sizeof(struct explore_state) + (sizeof(uint64_t) << table_log2_for(states_max));
 }
 
 uint64_t explore_states_in(uint64_t bytes)
