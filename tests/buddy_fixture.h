@@ -71,7 +71,7 @@ static void power_on(enum machine_config config)
 {
     const struct machine_geometry geometry = {.config = config, .dirt = 0xA5};
     const struct machine_host host = {
-        .context = &around, .reclaim = fixture_reclaim, .kill = fixture_kill, .report = fixture_report};
+        .host = &around, .reclaim = fixture_reclaim, .out_of_memory = fixture_kill, .report = fixture_report};
     around = (struct surroundings){.report = NONE};
     assert_int_equal(machine_fresh(&machine, &geometry, &host), 0);
     memset(b, 0, sizeof *b);
