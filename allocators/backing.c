@@ -5,7 +5,9 @@
  * the byte. Beyond SMALL_PAGES one large span is kept and made anew when the size changes; it is emptied with madvise.
  */
 #include "backing_internal.h"
+#include "host_maps.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -126,20 +128,25 @@ static void soil(const struct lender *l, unsigned char *p, size_t bytes)
     /* No word waits for the one before it. */
     uint64_t state = (l->geometry.seed + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15), word = state ^ state >> 32;
     for (; bytes >= sizeof word; p += sizeof word, bytes -= sizeof word) {
-        memcpy(p, &word, sizeof word);
+        memcpy(p, &(uint64_t){htole64(word)}, sizeof word);
         state += UINT64_C(0xD1342543DE82EF95);
         word = state ^ state >> 32;
     }
-    memcpy(p, &word, bytes);
+    memcpy(p, &(uint64_t){htole64(word)}, bytes);
 }
 
 /* ---- The break ---------------------------------------------------------------------------------------------------- */
 
 bool lender_refuses(struct lender *l)
 {
-    if (++l->requests != l->fail_at) return false;
-    l->refused++;
-    return true;
+    bool refuses = false;
+    l->requests++;
+    for (unsigned i = 0; i < LENDER_FAULTS; i++) refuses |= l->fail_at[i] == l->requests;
+    if (refuses) {
+        l->refused++;
+        l->refused_last = l->requests;
+    }
+    return refuses;
 }
 
 static unsigned char *page_end(const struct lender *l, unsigned char *p)
@@ -219,6 +226,8 @@ static uint32_t host_out_of_memory(void *host, uint32_t gfp)
     return s && s->out_of_memory ? s->out_of_memory(s->host, gfp) : 0;
 }
 
+static bool host_refuses(void *host) { return lender_refuses(host); }
+
 static void host_report(void *host, enum alloc_report kind, const void *where)
 {
     struct lender *l = host;
@@ -229,7 +238,7 @@ static int lend_machine(struct lender *l)
 {
     static const unsigned char plain[] = {[DIRT_A5] = 0xA5, [DIRT_FF] = 0xFF, [DIRT_RANDOM] = 0};
     const struct lender_geometry *g = &l->geometry;
-    const struct machine_host host = {l, host_reclaim, host_out_of_memory, host_report};
+    const struct machine_host host = {l, host_reclaim, host_out_of_memory, host_report, host_refuses};
     const struct machine_geometry geometry = {.config = g->machine,
                                               .scatter = g->scatter,
                                               .dirt = plain[g->dirt],
@@ -271,18 +280,11 @@ static struct margins margins_of(const struct lender *l)
     struct margins m = {.above = f->base + f->size};
     if (f->kind != BACKING_REGION) return (struct margins){0};
     const size_t below = (uintptr_t)f->base % f->page_bytes;
-    m.above_bytes = (size_t)(page_end(l, m.above) - m.above);
+    const size_t above = (size_t)(page_end(l, m.above) - m.above);
+    m.above_bytes = above < MARGIN ? above : MARGIN;
     m.below_bytes = below < MARGIN ? below : MARGIN;
     m.below = f->base - m.below_bytes;
     return m;
-}
-
-/* The end of a region of odd size is that of no page and of no granule: bytes behind it can be written, and must not be. */
-static size_t distance_to_guard(const struct lender *l, const struct span *s)
-{
-    const size_t size = l->face.size, room = s->bytes - size, distance = size / 2 % 16;
-    if (l->face.kind != BACKING_REGION || size % 2 == 0) return 0;
-    return distance < room ? distance : room;
 }
 
 const void *lender_strayed(const struct lender *l)
@@ -301,7 +303,9 @@ static int lend_bytes(struct lender *l, struct span *s)
     struct backing *f = &l->face;
     if (s->fenced && mprotect(s->start, s->bytes, PROT_READ | PROT_WRITE)) return ENOMEM;
     s->fenced = false;
-    f->base = s->start + s->bytes - f->size - distance_to_guard(l, s);
+    f->base = s->start + s->bytes - f->size;
+    /* A region may end anywhere too; then a stray far behind it goes unseen, so only every second one does. */
+    if (f->kind == BACKING_REGION && l->geometry.seed % 2) f->base -= (s->bytes - f->size) / 2;
     bool large = s->bytes / f->page_bytes > SMALL_PAGES;
     if (s->bytes > DIRT_BYTES_MAX || (large && l->geometry.dirt == DIRT_ZERO))
         madvise(s->start, s->bytes, MADV_DONTNEED); /* reads as zeros again, without touching a page */
@@ -317,8 +321,9 @@ static int lend_bytes(struct lender *l, struct span *s)
     f->brk = face_brk;
     if (!l->geometry.fence_pages) return 0;
     unsigned char *open_end = page_end(l, f->base);
+    size_t closed = (size_t)(s->start + s->bytes - open_end);
     s->fenced = true;
-    return mprotect(open_end, (size_t)(s->start + s->bytes - open_end), PROT_NONE) ? ENOMEM : 0;
+    return closed && mprotect(open_end, closed, PROT_NONE) ? ENOMEM : 0; /* qemu refuses to protect nothing */
 }
 
 int lender_fresh(struct lender *l, const struct lender_geometry *geometry)
@@ -333,10 +338,14 @@ int lender_fresh(struct lender *l, const struct lender_geometry *geometry)
     size_t page = page_bytes();
     l->geometry = *geometry;
     *f = (struct backing){.kind = BACKING_HOST, .page_bytes = page, .report = face_report};
-    l->requests = l->refused = l->fail_at = l->mapped_bytes = 0;
+    l->requests = l->refused = l->refused_last = l->mapped_bytes = 0;
+    lender_spare(l);
     l->reports = 0;
     l->brk = l->high = NULL;
-    if (geometry->kind == BACKING_HOST) return 0;
+    if (geometry->kind == BACKING_HOST) {
+        host_maps_judge(host_refuses, l);
+        return 0;
+    }
     if (geometry->kind == BACKING_MACHINE) return lend_machine(l);
     if (geometry->size == 0 || geometry->size > PTRDIFF_MAX - 4 * page) return ENOMEM;
     size_t whole = ((size_t)geometry->size + page - 1) / page * page;
@@ -359,6 +368,7 @@ void lender_close(struct lender *l)
 {
     struct spaces *all = l->spaces;
     lender_pages_close(l);
+    if (l->face.kind == BACKING_HOST) host_maps_judge(NULL, NULL);
     for (unsigned i = 0; all && i < SPACE_KINDS; i++) {
         space_drop(&all->here[i]);
         space_drop(&all->elsewhere[i]);
@@ -372,5 +382,6 @@ uint64_t lender_footprint(const struct lender *l)
 {
     if (l->face.kind == BACKING_BREAK) return (uint64_t)(l->brk - l->face.base);
     if (l->face.kind == BACKING_MACHINE) return (uint64_t)machine_taken(&l->machine) * l->face.page_bytes;
+    if (l->face.kind == BACKING_HOST) return host_maps_bytes();
     return l->face.kind == BACKING_PAGES ? l->mapped_bytes : 0;
 }

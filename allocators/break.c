@@ -22,14 +22,15 @@
 #include <stdalign.h>
 #include <string.h>
 
-#define ALIGN alignof(max_align_t)
-
 struct record {
-    alignas(ALIGN) size_t bytes; /* of the payload, a multiple of ALIGN; bit 0: freed */
-    struct record *older;        /* the block before, NULL for the first */
+    alignas(max_align_t) size_t bytes; /* of the payload, a multiple of ALIGN; bit 0: freed */
+    struct record *older;              /* the block before, NULL for the first */
 };
 
-static_assert(sizeof(struct record) % ALIGN == 0, "a record keeps its payload aligned");
+/* No less than a record, so that there is room for one wherever there is room at all. There are machines on which no type
+ * asks for as much. */
+#define ALIGN sizeof(struct record)
+static_assert(ALIGN % alignof(max_align_t) == 0, "payloads are aligned for all types");
 
 #define FREED ((size_t)1)
 
@@ -178,7 +179,8 @@ const struct alloc_ops alloc_break = {
             .align_max = ALIGN,
             .zero_size = ZERO_SIZE_UNIQUE,
             .realloc_zero = REALLOC_ZERO_UNIQUE,
-            .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_DETERMINISTIC,
+            .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_DETERMINISTIC |
+                        PROMISE_STEADY | PROMISE_DRAINS,
             .header_bytes = sizeof(struct record),
             .overhead_bytes = ALIGN - 1,
         },

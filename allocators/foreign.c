@@ -6,6 +6,8 @@
  */
 #include "foreign.h"
 
+#include "host_maps.h"
+
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
@@ -38,25 +40,57 @@ __attribute__((format(printf, 3, 4))) static enum foreign_status fail(char *erro
 
 static const struct foreign *of(void *heap) { return *(const struct foreign **)heap; }
 
-static void *call_malloc(void *heap, size_t size) { return of(heap)->malloc(size); }
-static void call_free(void *heap, void *p) { of(heap)->free(p); }
-static void *call_calloc(void *heap, size_t count, size_t size) { return of(heap)->calloc(count, size); }
-static void *call_realloc(void *heap, void *p, size_t size) { return of(heap)->realloc(p, size); }
+/* What a library asks of the system meanwhile is its own (host_maps.h). */
+#define RETURN_OF(type, call)   \
+    do {                        \
+        host_maps_enter();      \
+        const type came = call; \
+        host_maps_leave();      \
+        return came;            \
+    } while (0)
+
+typedef void *pointer;
+
+static void *call_malloc(void *heap, size_t size) { RETURN_OF(pointer, of(heap)->malloc(size)); }
+static void *call_calloc(void *heap, size_t count, size_t size) { RETURN_OF(pointer, of(heap)->calloc(count, size)); }
+static void *call_realloc(void *heap, void *p, size_t size) { RETURN_OF(pointer, of(heap)->realloc(p, size)); }
 static void *call_reallocarray(void *heap, void *p, size_t count, size_t size)
 {
-    return of(heap)->reallocarray(p, count, size);
+    RETURN_OF(pointer, of(heap)->reallocarray(p, count, size));
 }
-static void *call_aligned_alloc(void *heap, size_t align, size_t size) { return of(heap)->aligned_alloc(align, size); }
+static void *call_aligned_alloc(void *heap, size_t align, size_t size)
+{
+    RETURN_OF(pointer, of(heap)->aligned_alloc(align, size));
+}
 static int call_posix_memalign(void *heap, void **out, size_t align, size_t size)
 {
-    return of(heap)->posix_memalign(out, align, size);
+    RETURN_OF(int, of(heap)->posix_memalign(out, align, size));
 }
-static void *call_memalign(void *heap, size_t align, size_t size) { return of(heap)->memalign(align, size); }
-static size_t call_usable_size(void *heap, const void *p) { return of(heap)->usable_size((void *)p); }
-static void call_free_sized(void *heap, void *p, size_t size) { of(heap)->free_sized(p, size); }
+static void *call_memalign(void *heap, size_t align, size_t size)
+{
+    RETURN_OF(pointer, of(heap)->memalign(align, size));
+}
+static size_t call_usable_size(void *heap, const void *p) { RETURN_OF(size_t, of(heap)->usable_size((void *)p)); }
+
+static void call_free(void *heap, void *p)
+{
+    host_maps_enter();
+    of(heap)->free(p);
+    host_maps_leave();
+}
+
+static void call_free_sized(void *heap, void *p, size_t size)
+{
+    host_maps_enter();
+    of(heap)->free_sized(p, size);
+    host_maps_leave();
+}
+
 static void call_free_aligned_sized(void *heap, void *p, size_t align, size_t size)
 {
+    host_maps_enter();
     of(heap)->free_aligned_sized(p, align, size);
+    host_maps_leave();
 }
 
 static struct foreign *places[FOREIGN_MAX];

@@ -5,6 +5,7 @@
  */
 #include "machine_internal.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,10 +29,18 @@ const struct machine_config_facts machine_configs[MACHINE_CONFIGS] = {
                       .max_order = 10,
                       .window_pages = 65536,
                       .pkmap_slots = 64},
+    [MACHINE_TINY] = {.zones = {{0, 0}, {0, 16}, {16, 16}},
+                      .max_order = 4,
+                      .no_watermarks = true,
+                      .window_pages = 24,
+                      .pkmap_slots = 8},
 };
 
-const char *const machine_config_names[MACHINE_CONFIGS] = {
-    [MACHINE_S64] = "s64", [MACHINE_S4] = "s4", [MACHINE_SODD] = "sodd", [MACHINE_SMAP] = "smap"};
+const char *const machine_config_names[MACHINE_CONFIGS] = {[MACHINE_S64] = "s64",
+                                                           [MACHINE_S4] = "s4",
+                                                           [MACHINE_SODD] = "sodd",
+                                                           [MACHINE_SMAP] = "smap",
+                                                           [MACHINE_TINY] = "tiny"};
 
 const char *const machine_zone_names[ZONES] = {
     [ZONE_DMA] = "dma", [ZONE_NORMAL] = "normal", [ZONE_HIGHMEM] = "highmem"};
@@ -125,6 +134,7 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 {
     if (!m->inside && !(m->inside = inside_open())) return ENOMEM;
     struct machine_inside *in = m->inside;
+    m->oracle = in->oracle;
     bool same = in->on && in->geometry.config == geometry->config && in->geometry.elsewhere == geometry->elsewhere;
     if (in->on) machine_unmap_all(m);
     in->on = false;
@@ -167,13 +177,9 @@ static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, 
     lanes word = {start, start + step};
     for (size_t i = 0; i < bytes; i += sizeof word, word += 2 * step) {
         lanes mixed = word ^ word >> 29 ^ word << 17;
+        if (BYTE_ORDER != LITTLE_ENDIAN) mixed = (lanes){htole64(mixed[0]), htole64(mixed[1])}; /* as everywhere */
         memcpy(frame + i, &mixed, sizeof mixed);
     }
-}
-
-unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
-{
-    return m->inside->oracle + ((size_t)pfn << m->page_shift);
 }
 
 /* Equal neighbours that change sides one after the other, in either direction, under one mask, are one event. */

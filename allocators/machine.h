@@ -116,6 +116,7 @@ struct machine {
     bool kswapd_awake;              /* set by EVENT_WAKE_KSWAPD, cleared by the harness */
     bool blocked;                   /* set by machine_block, cleared by the harness, or by who got on after all */
 
+    unsigned char *oracle;         /* the harness's: see machine_oracle */
     struct machine_inside *inside; /* private to machine.c and its siblings */
 };
 
@@ -193,7 +194,7 @@ void machine_give(struct machine *m, uint32_t pfn, uint32_t count);
 
 void machine_event(struct machine *m, enum machine_event_kind kind, uint32_t a, uint32_t b, uint32_t gfp);
 
-/* Whether this attempt is to fail. Asked once at each place that the kernel asks, before anything has changed; gfp and
+/* Whether this attempt is to fail, by a fault that is armed or because the host refuses it. Asked once at each place that the kernel asks, before anything has changed; gfp and
  * bytes decide whether the fault applies (B113, B114): bytes is page_bytes << order for FAULT_PAGES. */
 bool machine_fails(struct machine *m, enum machine_fault fault, uint32_t gfp, size_t bytes);
 
@@ -216,8 +217,9 @@ void machine_report(struct machine *m, enum alloc_report kind, const void *where
 
 /* E15, E16. S64: 64 MiB with three zones. S4: 64 frames, one zone, blocks up to order 4, no watermarks, a window of 96
  * pages. SODD: as S64, zone borders at pfn 1000 and 5003 and a window of 2048 pages. SMAP: DMA 1024, NORMAL 3072, HIGHMEM
- * 28672 frames, for large areas. */
-enum machine_config { MACHINE_S64, MACHINE_S4, MACHINE_SODD, MACHINE_SMAP, MACHINE_CONFIGS };
+ * 28672 frames, for large areas. TINY: 16 frames, one zone, blocks up to order 4, no watermarks, for searches that come to
+ * an end. */
+enum machine_config { MACHINE_S64, MACHINE_S4, MACHINE_SODD, MACHINE_SMAP, MACHINE_TINY, MACHINE_CONFIGS };
 
 struct machine_geometry {
     enum machine_config config;
@@ -234,6 +236,9 @@ struct machine_host {
     uint32_t (*reclaim)(void *host, uint32_t gfp, uint32_t pages, bool direct, bool *io, bool *fs);
     uint32_t (*out_of_memory)(void *host, uint32_t gfp);
     void (*report)(void *host, enum alloc_report kind, const void *where);
+    /* Counts one attempt that a fault can strike, of whatever kind, and says whether it is to fail: for those who number
+     * requests through, beside the faults by name. NULL: none does. */
+    bool (*refuses)(void *host);
 };
 
 /* How a fault strikes (B115): the attempts that apply are counted, from 1. */
@@ -260,7 +265,10 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 void machine_close(struct machine *m);
 
 /* The frame in the oracle view (O7): always readable and writable. */
-unsigned char *machine_oracle(const struct machine *m, uint32_t pfn);
+static inline unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
+{
+    return m->oracle + ((size_t)pfn << m->page_shift);
+}
 
 /* Frames taken and not given back, page tables among them. */
 uint32_t machine_taken(const struct machine *m);

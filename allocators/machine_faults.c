@@ -75,13 +75,22 @@ static bool interval_strikes(struct fault *f, size_t bytes)
     return true;
 }
 
+/* The filtered failslab is asked beside the plain one: both are one attempt. */
+static bool host_strikes(const struct machine_inside *in, enum machine_fault fault, uint32_t gfp)
+{
+    if (!in->host.refuses || (gfp & GFP_BIT_NOFAIL) || fault == FAULT_FILTERED) return false;
+    return in->host.refuses(in->host.host);
+}
+
 bool machine_fails(struct machine *m, enum machine_fault fault, uint32_t gfp, size_t bytes)
 {
     struct machine_inside *in = m->inside;
     struct fault *f = &in->faults[fault];
-    if (!(in->armed & 1u << fault) || !applies(m, fault, &f->how, gfp, bytes)) return false;
-    bool strikes = interval_strikes(f, bytes);
-    if (++f->attempts == f->how.nth) strikes = true;
+    bool strikes = host_strikes(in, fault, gfp);
+    if (in->armed & 1u << fault && applies(m, fault, &f->how, gfp, bytes)) {
+        if (interval_strikes(f, bytes)) strikes = true;
+        if (++f->attempts == f->how.nth) strikes = true;
+    }
     if (strikes) machine_event(m, EVENT_INJECTED, fault, 0, gfp);
     return strikes;
 }

@@ -27,9 +27,10 @@
 
 #define BUILTINS_MAX 512u
 
-static const struct canary *const canary_lists[] = {
-    broken_frames, broken_breaks, broken_maps, broken_heap, broken_kin,     broken_tags,    broken_spans,
-    broken_pages,  broken_zones,  broken_core, broken_slab, broken_kmalloc, broken_vmalloc, broken_mempool};
+static const struct canary *const canary_lists[] = {broken_frames,  broken_breaks,  broken_maps,  broken_heap,
+                                                    broken_kin,     broken_tags,    broken_spans, broken_pages,
+                                                    broken_zones,   broken_core,    broken_slab,  broken_kmalloc,
+                                                    broken_vmalloc, broken_mempool, broken_faults};
 
 /* Built once; a canary's record is made of its base's, so it cannot be a constant. */
 static struct builtins {
@@ -215,6 +216,18 @@ static int resolve_library(struct target *t, char *error, size_t size)
     t->contract = probe.contract;
     memcpy(t->offered, probe.offered, sizeof t->offered);
     return 0;
+}
+
+int target_watch(struct target *t, enum faults_how faults, bool guard_maps, uint64_t maps_max, char *error, size_t size)
+{
+    const bool library = t->contract.backing == BACKING_HOST && t->kind != TARGET_VTABLE;
+    t->faults = faults;
+    t->guard_maps = guard_maps;
+    t->maps_max = maps_max;
+    if (library || (!guard_maps && !maps_max)) return 0;
+    snprintf(error, size, "--guard-maps and --limit-maps are for libraries; %s takes no memory from the system",
+             t->name);
+    return -1;
 }
 
 int target_resolve(struct target *t, const char *spec, const char *prefix, const char *profile, char *error,

@@ -8,6 +8,7 @@
 #define TARGET_H
 
 #include "alloc.h"
+#include "faults.h"
 
 enum target_kind {
     TARGET_BUILTIN,
@@ -27,12 +28,15 @@ struct target {
     char path[4096]; /* absolute; empty for built-ins */
     char prefix[64]; /* for symbol names, may be empty */
     enum target_kind kind;
-    bool preload;                   /* cannot be opened late (static TLS): loaded with LD_PRELOAD */
-    bool illegal;                   /* profile bit: contract errors are generated too */
-    bool guard;                     /* set by target_guard: live blocks are closed to the allocator (annotate.h) */
-    enum target_mode mode;          /* set by target_narrow */
-    unsigned machine;               /* likewise; 0: all of them, else enum machine_config + 1 */
-    const struct alloc_ops *ops;    /* built-ins; otherwise what target_open made, in the worker only */
+    bool preload;                /* cannot be opened late (static TLS): loaded with LD_PRELOAD */
+    bool illegal;                /* profile bit: contract errors are generated too */
+    bool guard;                  /* set by target_guard: live blocks are closed to the allocator (annotate.h) */
+    enum faults_how faults;      /* requests that fail in each program, beside what it makes fail itself (faults.h) */
+    bool guard_maps;             /* a library's calls for memory are watched, its mappings set apart (host_maps.h) */
+    uint64_t maps_max;           /* likewise, and it gets no more bytes than this; 0: no limit */
+    enum target_mode mode;       /* set by target_narrow */
+    unsigned machine;            /* likewise; 0: all of them, else enum machine_config + 1 */
+    const struct alloc_ops *ops; /* built-ins; otherwise what target_open made, in the worker only */
     struct alloc_contract contract; /* as the profile has changed it */
     unsigned offered[4];            /* bit k of word k/32: the operation `enum op_kind` k is offered */
 };
@@ -60,6 +64,10 @@ int target_narrow(struct target *t, enum target_mode mode, unsigned machine, cha
 /* Has memcheck report it when the allocator touches a block that lives; contract errors are not asked for then. 0; or -1
  * with `error` if the process does not run under memcheck, or the allocator gives memory otherwise than in blocks. */
 int target_guard(struct target *t, char *error, size_t size);
+
+/* What is done about its requests for memory. 0; or -1 with `error` if mappings are to be watched of what makes none. */
+int target_watch(struct target *t, enum faults_how faults, bool guard_maps, uint64_t maps_max, char *error,
+                 size_t size);
 
 /* In the worker process: makes t->ops usable. 0, or -1 with `error`. */
 int target_open(struct target *t, char *error, size_t size);

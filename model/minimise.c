@@ -270,6 +270,51 @@ static bool lower_slots(struct shrink *s)
     return any;
 }
 
+/* ---- Faults ---------------------------------------------------------------------------------------------------------------- */
+
+#define ORDINALS_TRIED 4u
+
+/* The operation during which a request failed first, and the number of that request among the operation's; where no call
+ * tells of it, one did not return. */
+static uint32_t struck_op(const struct shrink *s, uint32_t *ordinal)
+{
+    const struct trace *t = s->m->trace;
+    for (uint32_t e = 0; t && e < t->event_count; e++)
+        if (t->events[e].struck) {
+            *ordinal = t->events[e].struck;
+            return t->events[e].op;
+        }
+    *ordinal = 0;
+    return s->verdict->op;
+}
+
+static bool try_tied(struct shrink *s, uint32_t at, uint64_t ordinal, uint64_t distance)
+{
+    struct program *c = s->candidate;
+    copy(c, s->best);
+    c->heap.fail = c->heap.fail_also = 0;
+    memmove(c->ops + at + 1, c->ops + at, (c->op_count - at) * sizeof *c->ops);
+    c->ops[at] = (struct op){.kind = OP_FAIL, .count = 1, .a = ordinal, .b = distance ? ordinal + distance : 0};
+    c->op_count++;
+    return try(s);
+}
+
+/* Numbered from the beginning, a request is another one as soon as an operation before it is gone. So what fails is tied to
+ * the operation during which it does. */
+static bool tie_faults(struct shrink *s)
+{
+    const struct heap_geometry *h = &s->best->heap;
+    const bool two = h->fail_also != 0;
+    const uint64_t distance = !two ? 0 : h->fail_also > h->fail ? h->fail_also - h->fail : h->fail - h->fail_also;
+    uint32_t ordinal, at = struck_op(s, &ordinal);
+    if (!h->fail || at >= s->best->op_count || s->best->op_count == PROGRAM_OPS_MAX) return false;
+    if (ordinal && try_tied(s, at, ordinal, distance)) return true;
+    if (ordinal > distance && distance && try_tied(s, at, ordinal - distance, distance)) return true;
+    for (ordinal = 1; ordinal <= ORDINALS_TRIED; ordinal++)
+        if (try_tied(s, at, ordinal, distance)) return true;
+    return false;
+}
+
 /* ---- Plainer heap --------------------------------------------------------------------------------------------------------- */
 
 static bool asks_kernel(const struct program *p)
@@ -285,7 +330,8 @@ static bool plainer_heap(struct shrink *s)
     struct heap_geometry *h = &s->candidate->heap;
 #define TRY_FIELD(field, value) (copy(s->candidate, s->best), h->field = (value), try(s))
     any |= TRY_FIELD(course, COURSE_PLAIN);
-    any |= TRY_FIELD(fail, 0);
+    any |= TRY_FIELD(fail, 0); /* the second of two is then the only one */
+    any |= TRY_FIELD(fail_also, 0);
     any |= TRY_FIELD(fence, FENCE_ENDS);
     any |= TRY_FIELD(place, PLACE_HIGH);
     any |= TRY_FIELD(dirty, DIRTY_ZERO);
@@ -309,6 +355,7 @@ void minimise(struct minimiser *m, struct program *p, struct verdict *verdict)
     void *space = mmap(NULL, sizeof(struct program), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (space == MAP_FAILED) return; /* the program is as good as it was */
     struct shrink s = {.m = m, .best = p, .candidate = space, .verdict = verdict};
+    tie_faults(&s);
     for (bool more = true; more && !spent(&s);) {
         more = fewer_ops(&s);
         more |= plainer_heap(&s);

@@ -139,7 +139,7 @@ static void a_break_that_will_not_move_is_waited_for(void **state)
 {
     (void)state;
     unsigned char *p = alloc_break.malloc(heap, 100), *top = break_now();
-    lender.fail_at = lender.requests + 1;
+    lender.fail_at[0] = lender.requests + 1;
     errno = 7;
     alloc_break.free(heap, p);
     assert_int_equal(errno, 7);

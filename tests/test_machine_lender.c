@@ -127,7 +127,7 @@ static void nobody_reclaims_unless_somebody_is_there(void **state) /* B121, B122
     assert_int_equal(machine_event_count(m, EVENT_OOM), 1);
 
     struct surroundings s = {.droppable = 5, .io = true};
-    const struct machine_host host = {&s, reclaim, out_of_memory, NULL};
+    const struct machine_host host = {&s, reclaim, out_of_memory, NULL, NULL};
     lender.surroundings = &host;
     m = lend((struct lender_geometry){.machine = MACHINE_S64});
     assert_int_equal(machine_reclaim(m, 0x40, 8, true), 5);

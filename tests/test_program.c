@@ -152,7 +152,7 @@ static void every_operation_has_its_own_name(void **state)
 /* Written out by hand: a host of the other byte order must give and take the same ones. */
 static const unsigned char vector[] = {
     'a',       's',       'y',  '1',  0x01, 0x02, 0x00, 0x03, 0x04, 0x00, 0x00,        0x00, 0x78, 0x56, 0x34, 0x12,
-    0x04,      0x03,      0x02, 0x01, 1,    1,    1,    2,    2,    1,    0,           0,    0,    0,    0,    0,
+    0x04,      0x03,      0x02, 0x01, 1,    1,    1,    2,    2,    1,    0,           0,    0x08, 0x07, 0x06, 0x05,
     OP_CALLOC, SIZE_HALF, 0x02, 0x01, 0x04, 0x03, 0x05, 0x00, 0xfe, 0xff, SIZE_USABLE, 0,    0xfd, 0xff, 0xff, 0xff,
     1,         2,         3,    4,    5,    6,    7,    8,    0xff, 0xff, 0xff,        0xff, 0xff, 0xff, 0xff, 0xff,
 };
@@ -164,6 +164,7 @@ static void fixed_bytes_give_fixed_program(void **state)
     assert_true(program.heap.size == UINT64_C(0x0403000201));
     assert_int_equal(program.heap.seed, 0x12345678);
     assert_int_equal(program.heap.fail, 0x01020304);
+    assert_int_equal(program.heap.fail_also, 0x05060708);
     assert_int_equal(program.heap.dirty, DIRTY_A5);
     assert_int_equal(program.heap.place, PLACE_LOW);
     assert_int_equal(program.heap.fence, FENCE_PAGES);
@@ -190,7 +191,7 @@ static void reserved_bytes_are_ignored(void **state)
 {
     (void)state;
     memcpy(bytes, vector, sizeof vector);
-    memset(bytes + 26, 0xee, 6);
+    memset(bytes + 26, 0xee, 2);
     bytes[32 + 11] = 0xee;
     program_decode_literal(&program, bytes, sizeof vector);
     program_encode(&program, bytes);

@@ -64,6 +64,7 @@ static const struct line_case line_cases[] = {
     {"check", NULL, {.kind = OP_CHECK, .count = 1}},
     {"repeat 3 x 10", NULL, {.kind = OP_REPEAT, .count = 1, A(LITERAL, 3), B(LITERAL, 10)}},
     {"fail 2", NULL, {.kind = OP_FAIL, .count = 1, A(LITERAL, 2)}},
+    {"fail 2 and 5", NULL, {.kind = OP_FAIL, .count = 1, A(LITERAL, 2), B(LITERAL, 5)}},
     {"foreign_sbrk 4096", NULL, {.kind = OP_FOREIGN_SBRK, .count = 1, A(LITERAL, 4096)}},
     {"frame_push", NULL, {.kind = OP_FRAME_PUSH, .count = 1}},
     {"frame_pop", NULL, {.kind = OP_FRAME_POP, .count = 1}},
@@ -272,6 +273,13 @@ static void heap_line_reads_and_prints(void **state)
     parse_good(&program, shuffled, sizeof shuffled - 1);
     program_print_heap(&program.heap, text, sizeof text);
     assert_string_equal(text, "heap size=16 fail=1");
+
+    static const char two[] = "assay 1\nheap size=16 fail=9,4294967295 course=recover";
+    parse_good(&program, two, sizeof two - 1);
+    assert_int_equal(program.heap.fail, 9);
+    assert_true(program.heap.fail_also == UINT32_MAX);
+    program_print_heap(&program.heap, text, sizeof text);
+    assert_string_equal(text, "heap size=16 course=recover fail=9,4294967295");
 }
 
 static void blanks_comments_and_line_ends_do_not_matter(void **state)

@@ -154,16 +154,16 @@ static void refusals_of_the_backing_change_nothing(void **state)
     open_region(8);
     unsigned char *p = alloc_region.malloc(heap, 2 * page);
     memset(p, 0x5a, 2 * page);
-    lender.fail_at = lender.requests + 1;
+    lender.fail_at[0] = lender.requests + 1;
     assert_null(alloc_region.malloc(heap, 1));
     assert_int_equal(errno, ENOMEM);
-    lender.fail_at = lender.requests + 1;
+    lender.fail_at[0] = lender.requests + 1;
     assert_int_equal(unmap(p, 1), -1);
     assert_int_equal(errno, ENOMEM);
-    lender.fail_at = lender.requests + 1;
+    lender.fail_at[0] = lender.requests + 1;
     assert_ptr_equal(map(p, 1, PRIVATE_PAGES | MAPPING_FIXED), MAPPING_FAILED);
     for (size_t i = 0; i < 2 * page; i++) assert_int_equal(p[i], 0x5a);
-    lender.fail_at = lender.requests + 1;
+    lender.fail_at[0] = lender.requests + 1;
     alloc_region.free(heap, p); /* cannot say so: the pages stay until something else is mapped there */
     assert_null(alloc_region.check(heap));
     p = alloc_region.malloc(heap, 8 * page);

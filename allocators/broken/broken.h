@@ -28,5 +28,6 @@ extern const struct canary broken_frames[], broken_breaks[], broken_maps[];
 extern const struct canary broken_pages[], broken_zones[], broken_core[];
 extern const struct canary broken_slab[], broken_kmalloc[];
 extern const struct canary broken_vmalloc[], broken_mempool[];
+extern const struct canary broken_faults[];
 
 #endif

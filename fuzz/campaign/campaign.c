@@ -29,6 +29,11 @@ static void add_counters(struct exec_counters *sum, const struct exec_counters *
 {
     sum->programs += more->programs;
     sum->operations += more->operations;
+    sum->faults.requests += more->faults.requests;
+    sum->faults.ones += more->faults.ones;
+    sum->faults.pairs += more->faults.pairs;
+    sum->faults.ones_left_out += more->faults.ones_left_out;
+    sum->faults.pairs_left_out += more->faults.pairs_left_out;
     for (unsigned i = 0; i < RULE_COUNT; i++) sum->checked[i] += more->checked[i];
     for (unsigned i = 0; i < OP_KINDS; i++) sum->skipped[i] += more->skipped[i];
 }
@@ -159,6 +164,7 @@ void campaign_run(const struct campaign *c, struct campaign_result *r)
         if (winner >= 0) {
             r->failure = w.results[winner];
             r->index = orders(&w, (unsigned)winner)->index;
+            r->heap = w.children[winner].journal->program.heap;
         }
         for (unsigned i = 0; i < w.count && winner < 0; i++)
             if (w.results[i].verdict.kind == VERDICT_ERROR) {

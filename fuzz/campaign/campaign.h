@@ -29,6 +29,7 @@ struct campaign {
 enum campaign_end { CAMPAIGN_PASS, CAMPAIGN_FAIL, CAMPAIGN_ERROR };
 
 struct campaign_result {
+    struct heap_geometry heap; /* CAMPAIGN_FAIL: of the failing program as it was run, what was made to fail included */
     enum campaign_end end;
     bool interrupted;
     uint64_t index; /* of the failing program */

@@ -335,6 +335,7 @@ bool campaign_investigate(const struct campaign *c, const struct campaign_result
     f->signal_number = r->failure.signal_number;
     f->exit_status = r->failure.exit_status;
     generator_program(&g, r->index, &f->program);
+    f->program.heap = r->heap;
     f->original_ops = f->program.op_count;
     if (!judge_open(&j, c->target, &c->limits, error, sizeof error)) return false;
     bool shown = shows_at_times(&j, f) || (j.own_process && with_history(&j, c, r->index, f));
@@ -342,6 +343,7 @@ bool campaign_investigate(const struct campaign *c, const struct campaign_result
         settle(&j, f, &c->limits, c->interrupted, minimised);
     } else {
         generator_program(&g, r->index, &f->program);
+        f->program.heap = r->heap;
         f->repeats = 2 * SHOWS; /* told as it is: found once, and not again */
         f->needs_history = j.own_process;
     }

@@ -156,6 +156,7 @@ static int command(struct child *c, char word)
     if (start(c)) return -1;
     j->signal_number = 0;
     j->loop_period = 0;
+    j->apart = 0;
     j->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
     j->state = JOURNAL_RUNNING;
     c->watched = 0;
@@ -168,6 +169,9 @@ static int command(struct child *c, char word)
 }
 
 /* ---- Watching ------------------------------------------------------------------------------------------------------ */
+
+/* Who is running: the child, or a copy of it. */
+static pid_t running(const struct child *c) { return c->journal->apart ? c->journal->apart : c->pid; }
 
 static double cpu_of(pid_t pid)
 {
@@ -192,19 +196,30 @@ struct process_memory memory_of(pid_t pid)
     return (struct process_memory){.resident = pages[1] * page, .anonymous = (pages[1] - pages[2]) * page};
 }
 
+/* An emulator passes for what it runs, but not where it is not asked for itself: another process is seen as it is. What
+ * memory such a process takes is the emulator's affair. */
+static bool is_emulated(pid_t pid)
+{
+    char path[32], own[256] = "", other[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    return readlink("/proc/self/exe", own, sizeof own - 1) > 0 && readlink(path, other, sizeof other - 1) > 0 &&
+           strcmp(own, other) != 0;
+}
+
 /* Whether the child has taken too much. Memory of ours is explained, used or not; as it changes from program to program,
  * it explains only what was seen during the same one. */
 static bool outgrown(const struct child *c)
 {
     const struct journal *j = c->journal;
     uint64_t program = j->started;
-    struct process_memory m = memory_of(c->pid);
+    struct process_memory m = memory_of(running(c));
     uint64_t explained = j->first_bytes + j->position.own_bytes + BESIDE_LENT_MAX;
     if (c->limits.memory_bytes) return m.resident > c->limits.memory_bytes;
-    if (m.resident > MEMORY_MAX) return true;
+    /* States are found in memory that is shared with us, and are not the allocator's. */
+    if ((j->explore ? m.anonymous : m.resident) > MEMORY_MAX) return true;
     if (c->target.contract.backing == BACKING_HOST || j->started != program) return false;
     if (sanitizer_memcheck()) return false; /* its own notes on every byte touched are in there */
-    return m.anonymous > explained;
+    return m.anonymous > explained && !is_emulated(c->pid);
 }
 
 /* A verdict that the child could not give itself: the journal knows where it stood. */
@@ -243,6 +258,12 @@ static void autopsy(struct child *c, int status, struct child_result *r)
         return;
     }
     int signal_number = WTERMSIG(status);
+    if (signal_number == SIGSYS) { /* a trap that was blocked or ignored cannot be served */
+        r->verdict = (struct verdict){.kind = VERDICT_ERROR};
+        snprintf(r->verdict.seen, sizeof r->verdict.seen,
+                 "the library blocks all signals around a call for memory, so those cannot be watched");
+        return;
+    }
     if (signal_number == SIGKILL || signal_number == SIGTERM) { /* no fault raises these: somebody sent them */
         r->verdict = (struct verdict){.kind = VERDICT_ERROR};
         snprintf(r->verdict.seen, sizeof r->verdict.seen,
@@ -266,18 +287,35 @@ static void autopsy(struct child *c, int status, struct child_result *r)
     posthumous(c, rule, r, seen);
 }
 
+/* Whether all that it lacks is a processor. */
+static bool is_runnable(pid_t pid)
+{
+    char path[32], text[128];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *behind_name = strrchr(text, ')');
+    return behind_name && behind_name[1] == ' ' && behind_name[2] == 'R';
+}
+
 /* True if the running program has gone on too long or taken too much; then the process is gone. */
 static bool overdue(struct child *c, struct child_result *r)
 {
     struct journal *j = c->journal;
-    double wall = now(CLOCK_MONOTONIC), cpu = cpu_of(c->pid);
+    const pid_t who = running(c);
+    double wall = now(CLOCK_MONOTONIC), cpu = cpu_of(who);
     uint64_t started = j->started, beat = journal_beat(j);
-    if (beat != c->watched || c->cpu_then < 0) {
+    if (beat != c->watched || who != c->watched_pid || c->cpu_then < 0) {
+        c->watched_pid = who;
         c->watched = beat;
         c->cpu_then = cpu;
         c->wall_then = wall;
     }
-    bool hung = cpu - c->cpu_then > c->limits.timeout || wall - c->wall_then > WALL_FACTOR * c->limits.timeout;
+    bool hung = cpu - c->cpu_then > c->limits.timeout ||
+                (wall - c->wall_then > WALL_FACTOR * c->limits.timeout && !is_runnable(c->pid));
     bool runaway = started && outgrown(c);
     /* A child that has not begun yet is loading: that may take long on a busy machine, but not for ever. */
     if ((!hung && !runaway) || (started == 0 && wall - c->wall_then < 60)) return false;
@@ -326,7 +364,13 @@ int child_begin_stretch(struct child *c, uint64_t first, unsigned count)
     return command(c, WORKER_STRETCH);
 }
 
-void child_run(struct child *c, const struct program *p, bool thorough, struct child_result *r)
+int child_begin_exploration(struct child *c, struct explore *e)
+{
+    c->journal->explore = e;
+    return command(c, WORKER_EXPLORE);
+}
+
+static void run(struct child *c, const struct program *p, bool thorough, char word, struct child_result *r)
 {
     struct journal *j = c->journal;
     /* A process that died between two programs is no finding of the next one. */
@@ -339,7 +383,7 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
         j->trace.heap_size = 0;
         j->trace.fault_offset = OFFSET_NONE;
         if (j->observing) journal_log(j)->programs = journal_log(j)->used = 0;
-        if (command(c, WORKER_RUN) == 0) {
+        if (command(c, word) == 0) {
             while (!child_wait(c, ALONE_SECONDS, r)) continue;
             return;
         }
@@ -347,6 +391,18 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
     *r = (struct child_result){.verdict = {.kind = VERDICT_ERROR}};
     snprintf(r->verdict.seen, sizeof r->verdict.seen, "%.150s",
              j->error[0] ? j->error : "the process under test does not answer");
+}
+
+void child_run(struct child *c, const struct program *p, bool thorough, struct child_result *r)
+{
+    run(c, p, thorough, WORKER_RUN, r);
+}
+
+void child_faults(struct child *c, struct program *p, struct child_result *r)
+{
+    if (c->target.contract.backing == BACKING_HOST) child_kill(c);
+    run(c, p, false, WORKER_FAULTS, r);
+    if (r->verdict.kind == VERDICT_FAIL) p->heap = c->journal->program.heap;
 }
 
 void child_replay(struct child *c, const struct program *p, struct child_result *r)

@@ -52,6 +52,10 @@ struct journal {
     volatile uint64_t first_bytes; /* anonymous memory of the child when this work began */
     char error[256];               /* why the child could not begin; empty if it could */
     struct campaign_orders campaign;
+    struct explore *explore; /* what to explore, in memory shared by fork; NULL: nothing */
+    volatile pid_t apart;    /* the copy of the child that is running instead of it; 0: none */
+    volatile bool apart_done;
+    volatile uint64_t apart_requests;
     bool observing; /* an observation log lies behind this record */
     bool weighing;  /* observer.weighs */
     struct program program;
@@ -86,10 +90,12 @@ struct child {
     struct journal *journal;
     size_t journal_bytes;
     int journal_fd, socket;
-    bool anew; /* a library's process begins by exec and not by fork alone, so that its addresses are others each time */
+    bool
+        anew; /* a library's process begins by exec and not by fork alone, so that its addresses are others each time */
     pid_t pid; /* 0: none is running */
     /* of the watch over the running program */
-    uint64_t watched; /* the journal's heartbeat when looked at last */
+    pid_t watched_pid; /* whose processor time cpu_then is */
+    uint64_t watched;  /* the journal's heartbeat when looked at last */
     double cpu_then, wall_then;
 };
 
@@ -119,12 +125,20 @@ void child_run(struct child *c, const struct program *p, bool thorough, struct c
  * host in a process of its own each time. */
 void child_replay(struct child *c, const struct program *p, struct child_result *result);
 
+/* Runs the program with every request failing, as the target's `faults` says; where that breaks a rule, p's geometry is
+ * made that of the run which did. */
+void child_faults(struct child *c, struct program *p, struct child_result *result);
+
 /* Begins a campaign by the journal's orders; 0 or -1 as child_run's ERROR, with the reason in journal->error. */
 int child_begin_campaign(struct child *c);
 
 /* Begins programs [first, first + count) of the journal's campaign.generator, for whose runs the log has room; it ends with
  * the first that breaks a rule, whose index is in campaign.index. 0 or -1 likewise. */
 int child_begin_stretch(struct child *c, uint64_t first, unsigned count);
+
+/* Begins the exploration (explore.h), whose record lies in memory that is shared with processes forked from here. Not for
+ * what has to be preloaded. 0 or -1 likewise. */
+int child_begin_exploration(struct child *c, struct explore *e);
 
 /* Waits for at most `seconds` for something to happen. True if the work has ended, with *result filled. */
 bool child_wait(struct child *c, double seconds, struct child_result *result);

@@ -1,11 +1,16 @@
 /* worker.c: worker.h is the manual. */
 #include "worker.h"
 
+#include "explore.h"
+#include "fault_runs.h"
+#include "host_maps.h"
 #include "loop_proof.h"
+#include "sanitizer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -117,11 +122,22 @@ static struct exec *executor(bool thorough, bool record)
     return exec_open(&o);
 }
 
+/* Has the library's calls of the system watched if they are to be; false if that cannot be. */
+static bool watch_calls(const struct program *p)
+{
+    struct journal *j = self.journal;
+    if (!watch_wanted(&j->target, p)) return true;
+    const int error = sanitizer_memcheck() ? ENOSYS : host_maps_watch(j->target.maps_max);
+    if (error)
+        snprintf(j->error, sizeof j->error, "the library's calls for memory cannot be watched: %s", strerror(error));
+    return !error;
+}
+
 static void cannot(const char *what)
 {
     struct verdict *v = &self.journal->verdict;
     v->kind = VERDICT_ERROR;
-    strncpy(v->seen, what, sizeof v->seen - 1);
+    snprintf(v->seen, sizeof v->seen, "%.150s", what);
 }
 
 /* The journal's program; to the log too, if there is one. */
@@ -140,6 +156,10 @@ static void run_one(void)
     if (!*x) *x = executor(j->thorough, true);
     if (!*x) {
         cannot("no memory for the executor");
+        return;
+    }
+    if (!watch_calls(&j->program)) {
+        cannot(j->error);
         return;
     }
     self.running = *x;
@@ -172,18 +192,41 @@ static void run_stretch(void)
     self.running = NULL;
 }
 
+/* A program with every request failing. */
+static void run_one_faults(void)
+{
+    struct journal *j = self.journal;
+    if (!self.plain) self.plain = executor(false, true);
+    if (!self.plain) {
+        cannot("no memory for the executor");
+        return;
+    }
+    if (!watch_calls(&j->program)) {
+        cannot(j->error);
+        return;
+    }
+    self.running = self.plain;
+    j->first_bytes = memory_of(getpid()).anonymous;
+    fault_runs(j, self.plain, &faults_of_one);
+    self.running = NULL;
+}
+
 /* One window's part of this worker; false if a program failed, or there are no more. */
 static bool run_window(struct exec *x, const struct generator *g, uint64_t window)
 {
     struct journal *j = self.journal;
     struct campaign_orders *o = &j->campaign;
+    /* Where the heap lives on, this process must leave it alone: each run has a copy of it. */
+    const bool apart = j->target.faults && j->target.contract.backing == BACKING_HOST;
     uint64_t from = (window * o->workers + o->worker) * WINDOW_PROGRAMS;
     for (uint64_t i = from; i < from + WINDOW_PROGRAMS; i++) {
         if (i >= o->programs) return false;
         o->index = o->first + i;
         j->started++;
         generator_program(g, o->index, &j->program);
-        exec_run(x, &j->program, &j->verdict);
+        if (!apart) exec_run(x, &j->program, &j->verdict);
+        if (j->verdict.kind == VERDICT_PASS && j->target.faults) fault_runs(j, x, &faults_of_many);
+        j->counters.programs += apart;
         if (j->verdict.kind == VERDICT_FAIL) return false;
         j->verdict.kind = VERDICT_PASS; /* a heap that this machine has no address space for is left out */
     }
@@ -198,6 +241,13 @@ static void run_campaign(void)
     if (!x) {
         cannot("no memory for the executor");
         return;
+    }
+    if (j->target.contract.backing == BACKING_HOST) {
+        program_clear(&j->program);
+        if (!watch_calls(&j->program)) {
+            cannot(j->error);
+            return;
+        }
     }
     self.running = x;
     j->first_bytes = memory_of(getpid()).anonymous;
@@ -215,6 +265,19 @@ static void run_campaign(void)
     exec_close(x);
 }
 
+static void run_exploration(void)
+{
+    struct journal *j = self.journal;
+    const struct exec_options o = {.ops = j->target.ops,
+                                   .contract = j->target.contract,
+                                   .request_max = j->request_max,
+                                   .counters = &j->counters,
+                                   .position = &j->position};
+    j->first_bytes = memory_of(getpid()).anonymous;
+    j->started++;
+    explore_run(j->explore, &o, &j->verdict);
+}
+
 int worker_main(struct journal *j, int socket)
 {
     struct rlimit no_core = {0, 0};
@@ -230,6 +293,8 @@ int worker_main(struct journal *j, int socket)
     while (recv(socket, &word, 1, 0) == 1) {
         if (word == WORKER_CAMPAIGN) run_campaign();
         else if (word == WORKER_STRETCH) run_stretch();
+        else if (word == WORKER_EXPLORE) run_exploration();
+        else if (word == WORKER_FAULTS) run_one_faults();
         else run_one();
         j->state = JOURNAL_DONE;
         if (send(socket, &word, 1, MSG_NOSIGNAL) != 1) break;

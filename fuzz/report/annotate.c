@@ -63,6 +63,7 @@ static void print_result(FILE *out, const struct trace *trace, const struct even
     case RESULT_REPORT: fprintf(out, "reported %s", report_kind_name(e->report)); break;
     case RESULT_SKIPPED: fputs("skipped", out); break;
     }
+    if (e->struck) fputs(" (was refused memory)", out);
 }
 
 static bool concerns(const struct event *e, uint32_t op, uint32_t round) { return e->op == op && e->round == round; }

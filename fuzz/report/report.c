@@ -91,6 +91,7 @@ static const struct promise promises[] = {
     {PROMISE_DETECTS_SIZE, "detects-size", "a wrong size given to free_sized is reported"},
     {PROMISE_SPLITS, "splits", "a remainder that can hold a block stays free"},
     {PROMISE_TRUSTS_ZERO, "trusts-zero", "fresh memory is given to it zeroed"},
+    {PROMISE_FORGETS, "forgets", "the inside of a free block decides nothing"},
     {PROMISE_FRAMES, "frames", "blocks live until their frame is popped"},
     {PROMISE_DETECTS_WRITES, "detects-writes", "a write to freed memory is reported"},
 };
@@ -242,6 +243,12 @@ size_t report_replay_command(const struct finding *f, char *out, size_t size)
         put_string(&l, " --prefix ");
         put_quoted(&l, prefix);
     }
+    if (f->target->guard_maps) put_string(&l, " --guard-maps");
+    if (f->target->maps_max) {
+        char limit[48];
+        snprintf(limit, sizeof limit, " --limit-maps %llu", (unsigned long long)f->target->maps_max);
+        put_string(&l, limit);
+    }
     put_profile(&l, f->target, f->verdict.rule);
     return put_end(&l);
 }
@@ -264,9 +271,9 @@ const char *report_verdict_word(enum verdict_kind kind)
 const char *report_course_word(unsigned course)
 {
     static const char *const words[COURSE_KINDS] = {
-        [COURSE_PLAIN] = "plain",     [COURSE_DRAIN] = "drain",        [COURSE_STEADY] = "steady",
-        [COURSE_REFILL] = "refill",   [COURSE_MONOTONE] = "monotone",  [COURSE_TWIN] = "twin",
-        [COURSE_PERMUTE] = "permute", [COURSE_FREE_COST] = "free_cost"};
+        [COURSE_PLAIN] = "plain",     [COURSE_DRAIN] = "drain",         [COURSE_STEADY] = "steady",
+        [COURSE_REFILL] = "refill",   [COURSE_MONOTONE] = "monotone",   [COURSE_TWIN] = "twin",
+        [COURSE_PERMUTE] = "permute", [COURSE_FREE_COST] = "free_cost", [COURSE_RECOVER] = "recover"};
     return course < COURSE_KINDS ? words[course] : "unknown";
 }
 

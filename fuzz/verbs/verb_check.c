@@ -27,6 +27,7 @@ static void raw_finding(const struct campaign *c, const struct campaign_result *
     struct generator g;
     generator_init(&g, c->target, c->seed);
     generator_program(&g, r->index, &f->program);
+    f->program.heap = r->heap;
     f->verdict = r->failure.verdict;
 }
 
@@ -110,6 +111,7 @@ int verb_check(const struct options *o)
     if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
     if (o->guard && target_guard(&t, error, sizeof error)) return complain("%s", error);
     if (target_narrow(&t, o->mode, o->machine, error, sizeof error)) return complain("%s", error);
+    if (target_watch(&t, o->faults, o->guard_maps, o->limit_maps, error, sizeof error)) return complain("%s", error);
     if (store_open(o->out, error, sizeof error)) return complain("%s", error);
     struct finding *f = malloc(sizeof *f);
     if (!f) return complain("no memory");

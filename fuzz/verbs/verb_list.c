@@ -28,6 +28,7 @@ static const struct {
     {PROMISE_DETECTS_WRITES, "detects-writes"},
     {PROMISE_SPLITS, "splits"},
     {PROMISE_TRUSTS_ZERO, "trusts-zero"},
+    {PROMISE_FORGETS, "forgets"},
     {PROMISE_FRAMES, "frames"},
     {PROMISE_PHYSICAL, "physical"},
 };

@@ -11,6 +11,7 @@ int verb_minimize(const struct options *o)
     char error[4400];
     if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
     if (o->guard && target_guard(&t, error, sizeof error)) return complain("%s", error);
+    if (target_watch(&t, FAULTS_NONE, o->guard_maps, o->limit_maps, error, sizeof error)) return complain("%s", error);
     struct finding *f = calloc(1, sizeof *f);
     if (!f) return complain("no memory");
     if (store_program(o->operands[1], &f->program, error, sizeof error)) {

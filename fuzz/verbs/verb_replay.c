@@ -33,6 +33,7 @@ static void replay_file(void *context, const char *path)
     f->repeats = f->repeated = 1;
     snprintf(f->path, sizeof f->path, "%s", path);
     child_replay(&r->child, &f->program, &result);
+    if (result.verdict.kind == VERDICT_PASS && r->summary.target->faults) child_faults(&r->child, &f->program, &result);
     if (result.verdict.kind == VERDICT_ERROR) r->status = complain("%s: %s", path, result.verdict.seen);
     if (result.verdict.kind != VERDICT_FAIL) return;
     f->verdict = result.verdict;
@@ -50,6 +51,7 @@ int verb_replay(const struct options *o)
     char error[4400];
     if (target_resolve(&t, o->operands[0], o->prefix, o->profile, error, sizeof error)) return complain("%s", error);
     if (o->guard && target_guard(&t, error, sizeof error)) return complain("%s", error);
+    if (target_watch(&t, o->faults, o->guard_maps, o->limit_maps, error, sizeof error)) return complain("%s", error);
     const struct child_limits limits = limits_of(o);
     r = (struct replay){.o = o,
                         .report = {.format = o->format, .out = stdout, .quiet = o->quiet},

@@ -3,6 +3,7 @@
 #include "exec_kernel.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum memory { FORGET, NOTE, HOLD_GRANTS, HOLD_OFFSETS };
 
@@ -12,8 +13,10 @@ enum memory { FORGET, NOTE, HOLD_GRANTS, HOLD_OFFSETS };
 static enum memory memory_of(const struct exec *x)
 {
     enum heap_course course = x->program->heap.course;
-    if (course != COURSE_DRAIN && course != COURSE_TWIN) return FORGET;
+    if (course != COURSE_DRAIN && course != COURSE_TWIN && course != COURSE_RECOVER) return FORGET;
     if (x->round == 0) return NOTE;
+    if (course == COURSE_RECOVER)
+        return x->unharmed && x->options.contract.backing != BACKING_HOST ? HOLD_GRANTS : FORGET;
     return course == COURSE_DRAIN ? HOLD_GRANTS : HOLD_OFFSETS;
 }
 
@@ -39,7 +42,8 @@ bool course_remembers(struct exec *x)
     }
     if (memory == HOLD_GRANTS) {
         exec_checked(x, RULE_C24);
-        if (then == NOTHING_GRANTED || granted || x->outcome.result != RESULT_NULL || x->lender.refused) return true;
+        if (then == NOTHING_GRANTED || granted || x->outcome.result != RESULT_NULL) return true;
+        if (x->lender.refused && !x->unharmed) return true;
         return exec_fail(x, RULE_C24, NULL, "a block, as in the first round: everything has been freed since", "NULL");
     }
     enum rule rule = x->round == 1 ? RULE_C37 : RULE_C41;
@@ -119,7 +123,9 @@ static bool wind_up(struct exec *x, enum order order)
 
 static bool plain(struct exec *x)
 {
-    return exec_fresh(x, false) && exec_round(x) && wind_up(x, x->program->heap.seed % ORDERS);
+    bool held = exec_fresh(x, false) && exec_round(x) && wind_up(x, x->program->heap.seed % ORDERS);
+    x->requests = x->lender.requests;
+    return held;
 }
 
 /* ---- The courses --------------------------------------------------------------------------------------------------------- */
@@ -142,7 +148,7 @@ static bool largest_again(struct exec *x)
     if (!(x->options.contract.promises & PROMISE_MERGES) || !bytes || x->model.strangers || x->lender.refused)
         return true;
     if (x->options.contract.backing == BACKING_HOST) return true;
-    x->lender.fail_at = 0;
+    lender_spare(&x->lender);
     exec_checked(x, RULE_C24);
     if (!can_have(x, bytes))
         return exec_fail(x, RULE_C24, NULL,
@@ -151,21 +157,35 @@ static bool largest_again(struct exec *x)
     return true;
 }
 
+/* A break that the program itself has moved stays where it is when everything is freed. */
+static bool moves_break(const struct program *p)
+{
+    for (unsigned i = 0; i < p->op_count; i++)
+        if (p->ops[i].kind == OP_SBRK || p->ops[i].kind == OP_BRK) return true;
+    return false;
+}
+
 static bool drain(struct exec *x)
 {
     if (!plain(x) || !largest_again(x)) return false;
-    if (!(x->options.contract.promises & PROMISE_DRAINS) || x->model.strangers || x->lender.refused) return true;
+    if (moves_break(x->program) || !(x->options.contract.promises & PROMISE_DRAINS) || x->model.strangers ||
+        x->lender.refused)
+        return true;
     model_fresh(x, false);
     x->round = 1;
     return exec_round(x) && wind_up(x, ASCENDING);
 }
 
 #define STEADY_ROUNDS 4u
+#define RECOVER_HEAP_MAX ((size_t)1 << 20)
+#define RECOVER_SAMPLE 4u /* on a machine, where every frame has been accounted for by then, one in so many goes on */
 
 static bool steady(struct exec *x)
 {
     if (!plain(x)) return false;
-    if (!(x->options.contract.promises & PROMISE_STEADY) || x->model.strangers || x->lender.refused) return true;
+    if (moves_break(x->program) || !(x->options.contract.promises & PROMISE_STEADY) || x->model.strangers ||
+        x->lender.refused)
+        return true;
     uint64_t settled = 0;
     for (x->round = 1; x->round < STEADY_ROUNDS; x->round++) {
         model_fresh(x, false);
@@ -200,7 +220,7 @@ static bool refill(struct exec *x)
     unsigned first = PROGRAM_SLOTS, last = 0, slot;
     bool can = (promises & (PROMISE_REUSES | PROMISE_MERGES)) && x->ops->free && !x->lender.refused;
     if (x->kernel && x->kernel->machine->frames > REFILL_FRAMES_MAX) can = false; /* more than there are slots */
-    x->lender.fail_at = 0;
+    lender_spare(&x->lender);
     x->op_index = x->program->op_count;
     for (slot = 0; can && slot < PROGRAM_SLOTS; slot++) {
         if (block_live(&x->model.blocks[slot])) continue;
@@ -232,7 +252,7 @@ static bool monotone(struct exec *x)
     /* The largest that a fresh heap grants, by halving, with every smaller probe held against it. */
     for (size_t low = 0, high = top, n = top; low < high || n == top; n = low + (high - low) / 2) {
         if (!exec_fresh(x, false)) return false;
-        x->lender.fail_at = 0;
+        lender_spare(&x->lender);
         beat(x);
         bool got = x->ops->malloc(x->heap, n) != NULL;
         if (got && n > granted) granted = n;
@@ -246,15 +266,16 @@ static bool monotone(struct exec *x)
         dice = dice * UINT64_C(0xD1342543DE82EF95) + 1;
         size_t n = 1 + (size_t)((dice >> 33) % (i % 2 ? granted : granted < 300 ? granted : 300));
         if (i % 4 == 3) n = granted - (size_t)(dice >> 40) % (granted < 64 ? granted : 64);
+        if (x->ops->frame_push) x->ops->frame_push(x->heap); /* what reset() has to take back too */
         if (!exec_again(x)) return false;
-        x->lender.fail_at = 0;
+        lender_spare(&x->lender);
         exec_checked(x, RULE_C30);
         beat(x);
         if (n && !x->ops->malloc(x->heap, n))
             return exec_fail(x, RULE_C30, NULL, "a block: more was granted on a heap as fresh as this one",
                              "NULL for %zu bytes, a block for %zu", n, granted);
     }
-    return true;
+    return exec_again(x) && exec_round(x) && wind_up(x, ASCENDING);
 }
 
 /* The same calls elsewhere and with other dirt (C37), then with other contents (C41). */
@@ -278,6 +299,79 @@ static bool twin(struct exec *x)
     x->contents_salt = 0;
     x->program = p;
     return held;
+}
+
+/* The largest block that is granted now that nothing lives, where it can be found by halving; else 0. */
+static size_t largest_now(struct exec *x)
+{
+    const struct alloc_contract *c = &x->options.contract;
+    bool can = (c->promises & PROMISE_MERGES) && x->ops->free && c->backing != BACKING_HOST && !x->model.strangers;
+    size_t low = 0, high = (size_t)x->lender.geometry.size;
+    if (!can || x->kernel || high > RECOVER_HEAP_MAX) return 0;
+    while (low < high) {
+        size_t middle = high - (high - low) / 2;
+        beat(x);
+        if (can_have(x, middle)) low = middle;
+        else high = middle - 1;
+    }
+    return low;
+}
+
+/* What a program does, but for what it makes fail and the course by which it is run. */
+static uint64_t digest(const struct program *p)
+{
+    const struct heap_geometry *h = &p->heap;
+    const uint64_t head[] = {h->size, h->seed, h->dirty, h->place, h->fence, h->machine, h->scatter, p->op_count};
+    uint64_t d = UINT64_C(0x9E3779B97F4A7C15), word;
+    for (unsigned i = 0; i < sizeof head / sizeof *head; i++)
+        d = (d ^ head[i]) * UINT64_C(0xD6E8FEB86659FD93), d ^= d >> 32;
+    for (uint32_t i = 0; i < p->op_count; i++)
+        for (unsigned k = 0; k < sizeof(struct op) / sizeof word; k++) {
+            memcpy(&word, (const char *)&p->ops[i] + k * sizeof word, sizeof word);
+            d = (d ^ word) * UINT64_C(0xD6E8FEB86659FD93);
+            d ^= d >> 32;
+        }
+    return d | 1;
+}
+
+/* The first round, with nothing failing, once for all runs of a program with one request after the other failing. */
+static bool go_unharmed(struct exec *x)
+{
+    const uint64_t now = digest(x->program);
+    if (x->baseline == now) return true;
+    x->baseline = 0;
+    x->unharmed = true;
+    if (!plain(x)) return false;
+    x->unharmed = false;
+    x->baseline_most = largest_now(x);
+    x->baseline = now;
+    return true;
+}
+
+/* A heap to which something was refused is, when everything has been freed, as good as one that got all it asked for: it
+ * grants as large a block (C25), and where it decides as a fresh heap would, whatever a fresh one grants (C24). */
+static bool recover(struct exec *x)
+{
+    const bool host = x->options.contract.backing == BACKING_HOST; /* there is one heap only, and it lives on */
+    if (host ? !plain(x) : !go_unharmed(x)) return false;
+    const size_t most = host ? 0 : x->baseline_most;
+    x->round = 1;
+    if (!host && !plain(x)) return false;
+    lender_spare(&x->lender);
+    if (x->model.strangers || !x->lender.refused) return true;
+    x->op_index = x->program->op_count;
+    if (most) {
+        exec_checked(x, RULE_C25);
+        if (!can_have(x, most))
+            return exec_fail(x, RULE_C25, NULL, "the largest block of a heap to which nothing was refused",
+                             "NULL for %zu bytes, with everything freed", most);
+    }
+    if (!host && !(x->options.contract.promises & PROMISE_DRAINS)) return true;
+    if (x->kernel && x->program->heap.fail % RECOVER_SAMPLE) return true;
+    model_fresh(x, false);
+    x->round = 2;
+    x->unharmed = true;
+    return exec_round(x) && wind_up(x, ASCENDING);
 }
 
 struct end_state {
@@ -323,6 +417,7 @@ bool course_run(struct exec *x)
     case COURSE_TWIN: return twin(x);
     case COURSE_PERMUTE: return permute(x);
     case COURSE_FREE_COST: return plain(x) && free_cost(x);
+    case COURSE_RECOVER: return recover(x);
     default: return plain(x);
     }
 }

@@ -109,6 +109,12 @@ bool exec_fail(struct exec *x, enum rule rule, const void *at, const char *expec
     return false;
 }
 
+/* The call's last request that was refused on demand, among those of its operation. */
+static uint32_t struck(const struct exec *x)
+{
+    return x->lender.refused != x->call_refused ? (uint32_t)(x->lender.refused_last - x->op_requests) : 0;
+}
+
 void exec_record(struct exec *x, const struct op *op, unsigned slot, enum result_class result, const void *block,
                  uint64_t usable, int error)
 {
@@ -130,6 +136,7 @@ void exec_record(struct exec *x, const struct op *op, unsigned slot, enum result
                                                  .kind = op->kind,
                                                  .result = (uint8_t)result,
                                                  .report = (uint8_t)x->lender.report,
+                                                 .struck = struck(x),
                                                  .error = error,
                                                  .size = x->call_size,
                                                  .size2 = x->call_size2,
@@ -227,6 +234,13 @@ static uint64_t lent_bytes(const struct exec *x, uint64_t size)
     return x->options.contract.backing == BACKING_MACHINE ? MACHINE_BYTES : size;
 }
 
+/* What the program makes fail on a fresh heap. */
+static void arm(struct exec *x)
+{
+    x->lender.fail_at[0] = x->unharmed ? 0 : x->program->heap.fail;
+    x->lender.fail_at[1] = x->unharmed ? 0 : x->program->heap.fail_also;
+}
+
 bool exec_fresh(struct exec *x, bool elsewhere)
 {
     const struct alloc_contract *c = &x->options.contract;
@@ -250,7 +264,7 @@ bool exec_fresh(struct exec *x, bool elsewhere)
     bool reset;
     if (!go_home(x, &lend, &reset)) return false;
     x->options.position->own_bytes = x->lender.kept_bytes + lent_bytes(x, size) + shadow_bytes(&x->model.shadow);
-    x->lender.fail_at = g->fail;
+    arm(x);
     x->options.position->kind = OP_KINDS; /* none of them: init */
     int error = reset ? x->ops->reset(x->heap) : x->ops->init(x->heap, &x->lender.face);
     bool enough = c->backing == BACKING_MACHINE || g->size >= c->size_min_bytes;
@@ -282,15 +296,16 @@ bool exec_again(struct exec *x)
         return exec_fresh(x, false); /* on a machine, that is by reset() too */
     model_fresh(x, false);
     x->verdict.kind = VERDICT_PASS;
-    x->lender.fail_at = 0;
+    lender_spare(&x->lender);
     x->options.position->kind = OP_KINDS;
     int error = x->ops->reset(x->heap);
     exec_checked(x, RULE_C24);
     if (error || lender_footprint(&x->lender) != x->footprint)
-        return exec_fail(x, RULE_C24, NULL, "the footprint of a new heap after reset()", "%d, and %llu bytes instead of %llu",
-                         error, (unsigned long long)lender_footprint(&x->lender), (unsigned long long)x->footprint);
+        return exec_fail(x, RULE_C24, NULL, "the footprint of a new heap after reset()",
+                         "%d, and %llu bytes instead of %llu", error, (unsigned long long)lender_footprint(&x->lender),
+                         (unsigned long long)x->footprint);
     x->lender.requests = x->lender.refused = x->lender.reports = x->reports_seen = 0;
-    x->lender.fail_at = x->program->heap.fail;
+    arm(x);
     if (x->frames) exec_frames_fresh(x);
     exec_maps_fresh(x);
     return true;
@@ -330,19 +345,22 @@ static void looked_at_all(struct exec *x)
     if (x->kernel) exec_worked(x, x->kernel->live_bytes + x->kernel->live * (uint64_t)EXEC_WORK_BLOCK);
 }
 
-/* All operations but those of the malloc family. Apart, so that what they need does not burden every malloc. */
+/* All operations but those of the malloc family and the kernel group. Apart, so that what they need does not burden every malloc. */
 static __attribute__((noinline)) bool step_other(struct exec *x, const struct op *op, unsigned slot, uint64_t a,
                                                  uint64_t b)
 {
     bool held;
-    if (op->kind >= OP_KERNEL_FIRST) return exec_step_kernel(x, op, slot, a, b);
     switch ((enum op_kind)op->kind) {
     case OP_CHECK:
         looked_at_all(x);
         return model_verify_all(x, RULE_C10) && model_inspect(x) &&
                (!x->kernel || (kernel_verify_all(x, RULE_C10) && kernel_inspect(x)));
     case OP_REPEAT: return true;
-    case OP_FAIL: x->lender.fail_at = x->lender.requests + a; return true;
+    case OP_FAIL:
+        if (x->unharmed) return true;
+        x->lender.fail_at[2] = x->lender.requests + a;
+        x->lender.fail_at[3] = b ? x->lender.requests + b : 0;
+        return true;
     case OP_FOREIGN_SBRK: return step_stranger(x, a);
     case OP_FRAME_PUSH:
     case OP_FRAME_POP: return exec_step_frames(x, op, slot, a, b);
@@ -376,15 +394,20 @@ static bool false_report(struct exec *x, const struct op *op)
                      report_kind_name(x->lender.report), op_name(op->kind));
 }
 
-static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
+static __attribute__((noinline)) bool look_around(struct exec *x, bool refused)
 {
-    enum rule rule = x->outcome.result == RESULT_NULL ? RULE_C32 : RULE_C10;
+    enum rule rule = refused ? RULE_C32 : RULE_C10;
     if (x->options.thorough) return kernel_verify_most(x, rule);
-    bool refused = x->outcome.result == RESULT_NULL;       /* which must have changed nothing (C32) */
-    const unsigned pause = x->kernel->live < 1024 ? 2 : 8; /* among thousands a look costs half a call */
-    for (unsigned turns = refused ? 4 : x->calls % pause == 1; turns; turns--)
+    for (unsigned turns = refused ? 4 : 1; turns; turns--)
         if (!kernel_sweep(x, rule)) return false;
     return true;
+}
+
+static inline bool after_kernel_call(struct exec *x)
+{
+    bool refused = x->outcome.result == RESULT_NULL;        /* which must have changed nothing (C32) */
+    const unsigned pause = x->kernel->live < 1024 ? 2 : 16; /* among thousands a look costs half a call */
+    return (!refused && !x->options.thorough && x->calls % pause != 1) || look_around(x, refused);
 }
 
 static unsigned magnitude(uint64_t n) { return n ? 64 - (unsigned)__builtin_clzll(n) : 0; }
@@ -442,16 +465,18 @@ static __attribute__((noinline)) bool note_call(struct exec *x, const struct op 
     return !x->rounds_compared || course_remembers(x);
 }
 
-/* One step of an operation; false if a rule was broken. */
-static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
+bool exec_make_call(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
-    const bool family = op->kind <= OP_FREE_NULL; /* of malloc */
     struct exec_position *at = x->options.position;
     at->calls = at->calls + 1;
     x->call_size = a;
     x->call_size2 = b;
+    x->call_refused = x->lender.refused;
     x->outcome.result = RESULT_SKIPPED;
-    if (!(family ? exec_step_heap(x, op, slot, a, b) : step_other(x, op, slot, a, b))) return false;
+    bool held = op->kind <= OP_FREE_NULL      ? exec_step_heap(x, op, slot, a, b)
+                : op->kind >= OP_KERNEL_FIRST ? exec_step_kernel(x, op, slot, a, b)
+                                              : step_other(x, op, slot, a, b);
+    if (!held) return false;
     if (x->lender.reports != x->reports_seen) return false_report(x, op);
     if (x->outcome.result == RESULT_SKIPPED) return true;
     if (x->options.features) show(x, op);
@@ -473,6 +498,7 @@ static bool run_op(struct exec *x, uint32_t index)
     uint64_t a = op->a, b = op->b;
     const uint32_t begun = x->calls, count = op->count < x->steps_left ? op->count : x->steps_left;
     x->op_index = at->op = index;
+    x->op_requests = x->lender.requests;
     at->kind = op->kind;
     for (uint32_t i = 0; i < count && x->work_left; i++) {
         if (model_alive(&x->model, slot) != idle) {
@@ -483,7 +509,7 @@ static bool run_op(struct exec *x, uint32_t index)
                              (slot + 2 * (unsigned)op->stride) % PROGRAM_SLOTS);
             uint64_t va = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
             uint64_t vb = packed ? b : literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
-            if (!run_step(x, op, slot, va, vb)) {
+            if (!exec_make_call(x, op, slot, va, vb)) {
                 if (kernel && x->verdict.slot == PROGRAM_SLOTS) x->verdict.slot = (uint16_t)slot;
                 return false;
             }
@@ -525,10 +551,15 @@ bool exec_round(struct exec *x)
     return true;
 }
 
+uint64_t exec_requests(const struct exec *x) { return x->requests; }
+
 void exec_run(struct exec *x, const struct program *p, struct verdict *verdict)
 {
     x->program = p;
     x->round = 0;
+    x->unharmed = false;
+    x->requests = 0;
+    if (p->heap.course != COURSE_RECOVER) x->baseline = 0;
     x->verdict = (struct verdict){.kind = VERDICT_PASS, .slot = PROGRAM_SLOTS};
     if (x->options.trace) {
         x->options.trace->event_count = 0;

@@ -8,6 +8,7 @@
 #define EXEC_H
 
 #include "alloc.h"
+#include "faults.h"
 #include "machine_picture.h"
 #include "program.h"
 #include "verdict.h"
@@ -29,6 +30,7 @@ struct event {
     uint8_t result; /* enum result_class */
     uint8_t report; /* enum alloc_report if result is RESULT_REPORT */
     uint8_t reserved;
+    uint32_t struck; /* a request of the call failed on demand: its number among those of the operation; 0: none did */
     int32_t error;   /* errno after the call, or posix_memalign's result */
     uint64_t size;   /* first argument, evaluated */
     uint64_t size2;  /* second argument, evaluated: element size, alignment */
@@ -65,6 +67,7 @@ struct exec_counters {
     uint64_t operations;          /* calls made and judged */
     uint64_t checked[RULE_COUNT]; /* how often each rule was put to the test */
     uint64_t skipped[OP_KINDS];   /* calls not made because the operation is not offered */
+    struct faults_counters faults;
 };
 
 /* What a run has shown, for engines that keep a program if it shows something new: a byte is 1 if it happened. Set by exec,
@@ -117,6 +120,10 @@ void exec_close(struct exec *x);
  * where they are so large, or look at so much, that it would take minutes. VERDICT_ERROR if and only if the harness itself fails
  * (no memory for a heap of that size: p is skipped then, and `seen` says so). */
 void exec_run(struct exec *x, const struct program *p, struct verdict *verdict);
+
+/* Requests that the heap made of its backing while the last program ran, up to the point from which nothing is made to
+ * fail: the numbers that heap_geometry.fail can sensibly have. For a course of several heaps, those of the last. */
+uint64_t exec_requests(const struct exec *x);
 
 /* For a signal handler or an abort in the middle of exec_run: fills the trace's picture of the heap and turns the fault
  * address into an offset. Touches only memory that exec owns. */

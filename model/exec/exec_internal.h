@@ -33,6 +33,11 @@ struct exec {
         uint64_t usable;
         int error;
     } outcome;
+    uint64_t op_requests;  /* made of the backing before the operation in progress */
+    uint64_t call_refused; /* refused on demand before the call in progress */
+    uint64_t baseline;    /* digest of the program whose first round by the course `recover` is in `history`; 0: none */
+    size_t baseline_most; /* the largest block that was granted after it; 0: not looked for */
+    uint64_t requests;    /* made of the backing in the last round that what the program makes fail could strike */
     uint32_t reports_seen;   /* of the lender's, already judged */
     uint64_t footprint;      /* bytes, of the heap when it was new */
     uint32_t steps_left;     /* of PROGRAM_STEPS_MAX */
@@ -43,6 +48,7 @@ struct exec {
     uint32_t calls;          /* of this round */
     uint32_t contents_salt;  /* changes all contents, for a round that must not depend on them (C41) */
     uintptr_t twin_distance; /* between the two places of a twin run (C37) */
+    bool unharmed;           /* what the program makes fail is left alone, for a round that shows how it goes without */
     bool incomparable;       /* an alignment has seen the two places differently */
     int *error;              /* where this thread's errno lives */
     struct frames_model *frames;    /* of an allocator with PROMISE_FRAMES */
@@ -60,6 +66,8 @@ typedef bool exec_step(struct exec *x, const struct op *op, unsigned slot, uint6
  * rarely needed. Calls between the model's own functions were close to a fifth of what the checks of a pair cost. */
 #define EXEC_HOT __attribute__((flatten))
 
+/* A step of whatever kind, judged whole: the call, what it reports, and what must hold after any call. */
+exec_step exec_make_call;
 exec_step exec_step_heap, exec_step_frames, exec_step_break, exec_step_maps, exec_step_illegal;
 
 /* Called when a heap has been made afresh, and when a program ends, before the heap is abandoned. */

@@ -263,7 +263,7 @@ bool exec_step_maps(struct exec *x, const struct op *op, unsigned slot, uint64_t
 static bool unmap_all(struct exec *x)
 {
     struct map_model *m = x->maps;
-    x->lender.fail_at = 0;
+    lender_spare(&x->lender);
     for (uint64_t page = m->first, end; x->ops->munmap && page < m->last; page = end) {
         end = page + 1;
         if (m->pages[page].content == MAP_NONE) continue;
@@ -274,6 +274,7 @@ static bool unmap_all(struct exec *x)
             return exec_fail(x, RULE_A46, address_of(m, page), "munmap of mapped pages succeeds", "-1 for %llu pages",
                              (unsigned long long)range.count);
         map_remove(m, &range);
+        if (!check_range(x, &range, RULE_A46, RULE_A46)) return false;
     }
     memset(m->slots, 0, sizeof m->slots);
     return true;

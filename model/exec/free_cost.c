@@ -73,7 +73,7 @@ static long cost_among(struct exec *x, unsigned free_blocks, size_t request)
     void *p[BLOCKS_MAX];
     unsigned n = 0;
     if (!exec_fresh(x, false)) return -1;
-    x->lender.fail_at = 0;
+    lender_spare(&x->lender);
     while (n < BLOCKS_MAX && (p[n] = x->ops->malloc(x->heap, request))) n++;
     if (n < BLOCKS_MIN) return -1;
     for (unsigned i = 1; i + 4 < n && free_blocks; i += 2, free_blocks--) x->ops->free(x->heap, p[i]);

@@ -35,6 +35,7 @@ static void encode_head(const struct heap_geometry *heap, unsigned char *to)
     to[23] = heap->course;
     to[24] = heap->machine;
     to[25] = heap->scatter;
+    put(to + 28, 4, heap->fail_also);
 }
 
 static void decode_head(struct heap_geometry *heap, const unsigned char *from)
@@ -49,6 +50,7 @@ static void decode_head(struct heap_geometry *heap, const unsigned char *from)
         .course = from[23],
         .machine = from[24],
         .scatter = from[25],
+        .fail_also = (uint32_t)get(from + 28, 4),
     };
 }
 

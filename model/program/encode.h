@@ -69,6 +69,7 @@ struct heap_key_shape {
     const char *name;
     const char *const *words; /* of the values min .. max; NULL: written as a number */
     uint64_t min, max;
+    bool pair; /* may be two numbers, "3,7"; heap_get and heap_set have the second in the upper half */
 };
 
 extern const struct heap_key_shape heap_key_shapes[HEAP_KEYS];

@@ -72,7 +72,7 @@ const struct op_shape op_shapes[OP_KINDS] = {
     [OP_FREE_NULL] = {.name = "free_null"},
     [OP_CHECK] = {.name = "check"},
     [OP_REPEAT] = {.name = "repeat", .a = NUMBER, .b = {.form = OPERAND_NUMBER, .lead = "x"}},
-    [OP_FAIL] = {.name = "fail", .a = NUMBER},
+    [OP_FAIL] = {.name = "fail", .a = NUMBER, .b = OPTIONAL("and", 0)},
     [OP_FOREIGN_SBRK] = {.name = "foreign_sbrk", .a = SIZE},
     [OP_FRAME_PUSH] = {.name = "frame_push"},
     [OP_FRAME_POP] = {.name = "frame_pop"},
@@ -176,6 +176,11 @@ static void normalise_heap(struct heap_geometry *heap)
     heap->course %= COURSE_KINDS;
     heap->machine %= MACHINE_CONFIGS;
     heap->scatter &= 1;
+    if (heap->fail == 0) {
+        heap->fail = heap->fail_also;
+        heap->fail_also = 0;
+    }
+    if (heap->fail_also == heap->fail) heap->fail_also = 0;
 }
 
 /* What a pool's elements are says what its size means. */
@@ -242,8 +247,8 @@ bool program_equal(const struct program *a, const struct program *b)
 {
     assert(a->op_count <= PROGRAM_OPS_MAX);
     return a->heap.size == b->heap.size && a->heap.seed == b->heap.seed && a->heap.fail == b->heap.fail &&
-           a->heap.dirty == b->heap.dirty && a->heap.place == b->heap.place && a->heap.fence == b->heap.fence &&
-           a->heap.course == b->heap.course && a->heap.machine == b->heap.machine &&
+           a->heap.fail_also == b->heap.fail_also && a->heap.dirty == b->heap.dirty && a->heap.place == b->heap.place &&
+           a->heap.fence == b->heap.fence && a->heap.course == b->heap.course && a->heap.machine == b->heap.machine &&
            a->heap.scatter == b->heap.scatter && a->op_count == b->op_count &&
            memcmp(a->ops, b->ops, a->op_count * sizeof a->ops[0]) == 0;
 }

@@ -57,7 +57,8 @@ enum op_kind {
     OP_CHECK,              /* verify every live block, and check() and walk() where offered */
     OP_REPEAT,             /* the a operations before this one, b more times; repeats among them are left out */
     /* the surroundings */
-    OP_FAIL, /* the a-th request from now that the allocator makes of its backing fails, once (a = 1: the next) */
+    OP_FAIL, /* of the requests from now on that the allocator makes of its backing, the a-th fails (a = 1: the next), and
+                the b-th, if b is not 0; each once */
     OP_FOREIGN_SBRK, /* somebody else takes a bytes from the same break (A40) */
     /* frames */
     OP_FRAME_PUSH,
@@ -232,13 +233,17 @@ enum heap_course {
     COURSE_TWIN,      /* again elsewhere, with other dirt and other contents: same offsets (C37, C41) */
     COURSE_PERMUTE,   /* free in another order: the same end state (C40) */
     COURSE_FREE_COST, /* instructions of a free among few and among many free blocks (A24) */
+    COURSE_RECOVER, /* on a heap to which nothing fails, then on one with what the program makes fail, and once more on
+                         that one, with nothing failing: nothing was lost (C24, C25, C31) */
     COURSE_KINDS
 };
 
 struct heap_geometry {
-    uint64_t size;  /* bytes lent, 1 .. PROGRAM_HEAP_MAX; of no particular multiple */
-    uint32_t seed;  /* of contents and of random dirt */
-    uint32_t fail;  /* as OP_FAIL with this number before the first operation; 0: none */
+    uint64_t size; /* bytes lent, 1 .. PROGRAM_HEAP_MAX; of no particular multiple */
+    uint32_t seed; /* of contents and of random dirt */
+    /* Numbers of the requests to the backing that fail, counted from the first one that the heap makes when it is made
+     * afresh; 0: none. The second is 0 if the first is, and not the same. */
+    uint32_t fail, fail_also;
     uint8_t dirty;  /* enum heap_dirty */
     uint8_t place;  /* enum heap_place */
     uint8_t fence;  /* enum heap_fence */

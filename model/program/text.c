@@ -22,9 +22,9 @@ static const char *const dirty_words[DIRTY_KINDS] = {"zero", "a5", "ff", "random
 static const char *const place_words[PLACE_KINDS] = {"high", "low"};
 static const char *const fence_words[FENCE_KINDS] = {"ends", "pages"};
 static const char *const course_words[COURSE_KINDS] = {
-    "plain", "drain", "steady", "refill", "monotone", "twin", "permute", "free_cost",
+    "plain", "drain", "steady", "refill", "monotone", "twin", "permute", "free_cost", "recover",
 };
-static const char *const machine_words[MACHINE_CONFIGS] = {"s64", "s4", "sodd", "smap"};
+static const char *const machine_words[MACHINE_CONFIGS] = {"s64", "s4", "sodd", "smap", "tiny"};
 static const char *const scatter_words[] = {"no", "yes"};
 
 const struct heap_key_shape heap_key_shapes[HEAP_KEYS] = {
@@ -34,7 +34,7 @@ const struct heap_key_shape heap_key_shapes[HEAP_KEYS] = {
     [KEY_FENCE] = {.name = "fence", .words = fence_words, .max = FENCE_KINDS - 1},
     [KEY_COURSE] = {.name = "course", .words = course_words, .max = COURSE_KINDS - 1},
     [KEY_SEED] = {.name = "seed", .max = UINT32_MAX},
-    [KEY_FAIL] = {.name = "fail", .max = UINT32_MAX},
+    [KEY_FAIL] = {.name = "fail", .max = UINT32_MAX, .pair = true},
     [KEY_MACHINE] = {.name = "machine", .words = machine_words, .max = MACHINE_CONFIGS - 1},
     [KEY_SCATTER] = {.name = "scatter", .words = scatter_words, .max = 1},
 };
@@ -48,7 +48,7 @@ uint64_t heap_get(const struct heap_geometry *heap, enum heap_key key)
     case KEY_FENCE: return heap->fence;
     case KEY_COURSE: return heap->course;
     case KEY_SEED: return heap->seed;
-    case KEY_FAIL: return heap->fail;
+    case KEY_FAIL: return heap->fail | (uint64_t)heap->fail_also << 32;
     case KEY_MACHINE: return heap->machine;
     case KEY_SCATTER: return heap->scatter;
     case HEAP_KEYS: break;
@@ -66,7 +66,10 @@ void heap_set(struct heap_geometry *heap, enum heap_key key, uint64_t value)
     case KEY_FENCE: heap->fence = (uint8_t)value; return;
     case KEY_COURSE: heap->course = (uint8_t)value; return;
     case KEY_SEED: heap->seed = (uint32_t)value; return;
-    case KEY_FAIL: heap->fail = (uint32_t)value; return;
+    case KEY_FAIL:
+        heap->fail = (uint32_t)value;
+        heap->fail_also = (uint32_t)(value >> 32);
+        return;
     case KEY_MACHINE: heap->machine = (uint8_t)value; return;
     case KEY_SCATTER: heap->scatter = (uint8_t)value; return;
     case HEAP_KEYS: break;
@@ -181,10 +184,13 @@ static void emit_heap(struct sink *s, const struct heap_geometry *heap)
     for (int key = 0; key < HEAP_KEYS; key++) {
         const struct heap_key_shape *shape = &heap_key_shapes[key];
         uint64_t value = heap_get(heap, (enum heap_key)key);
+        const uint64_t second = shape->pair ? value >> 32 : 0;
+        if (shape->pair) value &= UINT32_MAX;
         assert(value <= shape->max);
         if (value == 0) continue;
         if (shape->words != NULL) text_emit(s, " %s=%s", shape->name, shape->words[value]);
         else text_emit(s, " %s=%" PRIu64, shape->name, value);
+        if (second) text_emit(s, ",%" PRIu64, second);
     }
 }
 

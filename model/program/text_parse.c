@@ -233,8 +233,22 @@ static bool parse_op(struct cursor *c, struct program *p)
 
 /* ---- The heap line, the head, the whole -------------------------------------------------------------------------- */
 
+/* One number, or two different ones that are not 0, with a comma between them. */
+static bool parse_pair(struct cursor *c, const struct heap_key_shape *shape, uint64_t *value)
+{
+    uint64_t second;
+    if (!scan_number(c, shape->min, shape->max, value)) return false;
+    if (*value == 0 || !scan_take(c, ',')) return true;
+    const char *at = c->at;
+    if (!scan_number(c, 1, shape->max, &second)) return false;
+    if (second == *value) return scan_fail(c, at, "expected another number than the first");
+    *value |= second << 32;
+    return true;
+}
+
 static bool parse_heap_value(struct cursor *c, const struct heap_key_shape *shape, uint64_t *value)
 {
+    if (shape->pair) return parse_pair(c, shape, value);
     if (shape->words == NULL) return scan_number(c, shape->min, shape->max, value);
     return scan_choice(c, shape->words, (unsigned)shape->max + 1, value);
 }
