@@ -280,21 +280,11 @@ static struct margins margins_of(const struct lender *l)
     struct margins m = {.above = f->base + f->size};
     if (f->kind != BACKING_REGION) return (struct margins){0};
     const size_t below = (uintptr_t)f->base % f->page_bytes;
-    m.above_bytes = (size_t)(page_end(l, m.above) - m.above);
+    const size_t above = (size_t)(page_end(l, m.above) - m.above);
+    m.above_bytes = above < MARGIN ? above : MARGIN;
     m.below_bytes = below < MARGIN ? below : MARGIN;
     m.below = f->base - m.below_bytes;
     return m;
-}
-
-/* The end of a region of odd size is that of no page and of no granule, and every second one may end anywhere: bytes behind
- * it can be written, and must not be. */
-static size_t distance_to_guard(const struct lender *l, const struct span *s)
-{
-    const size_t size = l->face.size, room = s->bytes - size, distance = size / 2 % 16;
-    if (l->face.kind != BACKING_REGION) return 0;
-    if (l->geometry.seed % 2) return room / 2;
-    if (size % 2 == 0) return 0;
-    return distance < room ? distance : room;
 }
 
 const void *lender_strayed(const struct lender *l)
@@ -313,7 +303,9 @@ static int lend_bytes(struct lender *l, struct span *s)
     struct backing *f = &l->face;
     if (s->fenced && mprotect(s->start, s->bytes, PROT_READ | PROT_WRITE)) return ENOMEM;
     s->fenced = false;
-    f->base = s->start + s->bytes - f->size - distance_to_guard(l, s);
+    f->base = s->start + s->bytes - f->size;
+    /* A region may end anywhere too; then a stray far behind it goes unseen, so only every second one does. */
+    if (f->kind == BACKING_REGION && l->geometry.seed % 2) f->base -= (s->bytes - f->size) / 2;
     bool large = s->bytes / f->page_bytes > SMALL_PAGES;
     if (s->bytes > DIRT_BYTES_MAX || (large && l->geometry.dirt == DIRT_ZERO))
         madvise(s->start, s->bytes, MADV_DONTNEED); /* reads as zeros again, without touching a page */

@@ -1,10 +1,10 @@
 /* backing.h: the harness's side of the memory that it lends (alloc.h has the allocator's side).
  *
  * A lender owns address space for one heap at a time: a region, a break, or a window of pages, each with inaccessible
- * pages at both ends. The end of a region or break of any size lies against the guard to the byte, so its base has no
- * particular alignment; but that of a region of an odd number of bytes lies up to 15 bytes before it, so that its end has
- * none either, and the bytes around it are watched. A lender counts what is asked of it, refuses the n-th request when told to, and is made fresh
- * between programs at a cost that follows what was touched.
+ * pages at both ends. The end of a region or break of odd size lies against the guard to the byte, so its base has no
+ * particular alignment; that of a region with an odd seed lies before it, so that its end has none either. The bytes beside
+ * a region are watched. A lender counts what is asked of it, refuses the n-th request when told to, and is made fresh between
+ * programs at a cost that follows what was touched.
  */
 #ifndef BACKING_H
 #define BACKING_H
@@ -64,7 +64,7 @@ void lender_init(struct lender *l);
 int lender_fresh(struct lender *l, const struct lender_geometry *geometry);
 
 /* The first byte beside a region that somebody has written since lender_fresh; NULL: none that is looked at, which are those
- * behind its end and the last 64 before its base. */
+ * of its first and last page, up to 64 on either side. */
 const void *lender_strayed(const struct lender *l);
 
 /* Gives all address space back. */
