@@ -7,6 +7,7 @@
 #include "backing_internal.h"
 #include "host_maps.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -127,11 +128,11 @@ static void soil(const struct lender *l, unsigned char *p, size_t bytes)
     /* No word waits for the one before it. */
     uint64_t state = (l->geometry.seed + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15), word = state ^ state >> 32;
     for (; bytes >= sizeof word; p += sizeof word, bytes -= sizeof word) {
-        memcpy(p, &word, sizeof word);
+        memcpy(p, &(uint64_t){htole64(word)}, sizeof word);
         state += UINT64_C(0xD1342543DE82EF95);
         word = state ^ state >> 32;
     }
-    memcpy(p, &word, bytes);
+    memcpy(p, &(uint64_t){htole64(word)}, bytes);
 }
 
 /* ---- The break ---------------------------------------------------------------------------------------------------- */
@@ -280,8 +281,9 @@ static int lend_bytes(struct lender *l, struct span *s)
     f->brk = face_brk;
     if (!l->geometry.fence_pages) return 0;
     unsigned char *open_end = page_end(l, f->base);
+    size_t closed = (size_t)(s->start + s->bytes - open_end);
     s->fenced = true;
-    return mprotect(open_end, (size_t)(s->start + s->bytes - open_end), PROT_NONE) ? ENOMEM : 0;
+    return closed && mprotect(open_end, closed, PROT_NONE) ? ENOMEM : 0; /* qemu refuses to protect nothing */
 }
 
 int lender_fresh(struct lender *l, const struct lender_geometry *geometry)

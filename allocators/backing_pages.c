@@ -11,9 +11,9 @@
 #include "backing_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -180,20 +180,26 @@ void lender_pages_close(struct lender *l)
     }
 }
 
+/* Whether a pipe takes the byte at p; true if there is no pipe to be had. */
+static bool pipe_takes(const void *p)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC)) return true;
+    const bool taken = write(ends[1], p, 1) == 1;
+    close(ends[0]);
+    close(ends[1]);
+    return taken;
+}
+
 /* Reading oneself as if one were another process fails with EFAULT where a plain read would raise a signal. Some
- * containers forbid that call; there a signal mask at p is offered, with a first argument that names no operation: the
- * kernel reads the mask before it sees that, and changes nothing. */
+ * containers forbid that call, and emulators do not know it: there the byte is written to a pipe, which fails likewise. */
 bool lender_readable(const void *p)
 {
-    enum { MASK_BYTES = 8 };
-    uintptr_t at = (uintptr_t)p & -(uintptr_t)MASK_BYTES; /* aligned, so that all its bytes lie in one page */
-    if (at == 0) return false;
     unsigned char byte;
-    struct iovec here = {.iov_base = &byte, .iov_len = 1}, there = {.iov_base = (void *)at, .iov_len = 1};
+    struct iovec here = {.iov_base = &byte, .iov_len = 1}, there = {.iov_base = (void *)(uintptr_t)p, .iov_len = 1};
     int saved = errno;
     bool readable = process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1;
-    if (!readable && errno != EFAULT)
-        readable = syscall(SYS_rt_sigprocmask, -1, at, NULL, MASK_BYTES) == -1 && errno != EFAULT;
+    if (!readable && errno != EFAULT) readable = pipe_takes(p);
     errno = saved;
     return readable;
 }

@@ -25,7 +25,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ALIGN _Alignof(max_align_t)
 #define USED ((size_t)1) /* bits below the alignment of every size */
 #define END ((size_t)2)  /* the block ends a segment that is not the newest: nothing of ours is behind it */
 #define FLAGS (USED | END)
@@ -34,6 +33,10 @@ struct header {
     _Alignas(max_align_t) size_t before; /* bytes of the block before this one, 0 for the first */
     size_t size;                         /* bytes of this block with its header, | FLAGS */
 };
+
+/* Of blocks and of their sizes: no less than a header, so that whatever is left of a block has room for one. There are
+ * machines on which no type asks for as much. */
+#define ALIGN sizeof(struct header)
 
 struct links { /* of a free block, in its payload */
     struct header *next, *previous;
@@ -57,7 +60,7 @@ struct heap {
 #define HEADER sizeof(struct header)
 #define RECORD ((sizeof(struct segment) + ALIGN - 1) / ALIGN * ALIGN)
 #define BLOCK_MIN (HEADER + (sizeof(struct links) + ALIGN - 1) / ALIGN * ALIGN)
-_Static_assert(HEADER % ALIGN == 0, "payloads keep the alignment");
+_Static_assert(ALIGN % _Alignof(max_align_t) == 0, "payloads are aligned for all types");
 _Static_assert(BLOCK_MIN >= HEADER + sizeof(struct links), "a free block can hold its links");
 
 static size_t size_of(const struct header *b) { return b->size & ~FLAGS; }

@@ -5,6 +5,7 @@
  */
 #include "machine_internal.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -125,6 +126,7 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 {
     if (!m->inside && !(m->inside = inside_open())) return ENOMEM;
     struct machine_inside *in = m->inside;
+    m->oracle = in->oracle;
     bool same = in->on && in->geometry.config == geometry->config && in->geometry.elsewhere == geometry->elsewhere;
     if (in->on) machine_unmap_all(m);
     in->on = false;
@@ -167,13 +169,9 @@ static void soil(struct machine_inside *in, uint32_t pfn, unsigned char *frame, 
     lanes word = {start, start + step};
     for (size_t i = 0; i < bytes; i += sizeof word, word += 2 * step) {
         lanes mixed = word ^ word >> 29 ^ word << 17;
+        if (BYTE_ORDER != LITTLE_ENDIAN) mixed = (lanes){htole64(mixed[0]), htole64(mixed[1])}; /* as everywhere */
         memcpy(frame + i, &mixed, sizeof mixed);
     }
-}
-
-unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
-{
-    return m->inside->oracle + ((size_t)pfn << m->page_shift);
 }
 
 /* Equal neighbours that change sides one after the other, in either direction, under one mask, are one event. */

@@ -116,6 +116,7 @@ struct machine {
     bool kswapd_awake;              /* set by EVENT_WAKE_KSWAPD, cleared by the harness */
     bool blocked;                   /* set by machine_block, cleared by the harness, or by who got on after all */
 
+    unsigned char *oracle;         /* the harness's: see machine_oracle */
     struct machine_inside *inside; /* private to machine.c and its siblings */
 };
 
@@ -263,7 +264,10 @@ int machine_fresh(struct machine *m, const struct machine_geometry *geometry, co
 void machine_close(struct machine *m);
 
 /* The frame in the oracle view (O7): always readable and writable. */
-unsigned char *machine_oracle(const struct machine *m, uint32_t pfn);
+static inline unsigned char *machine_oracle(const struct machine *m, uint32_t pfn)
+{
+    return m->oracle + ((size_t)pfn << m->page_shift);
+}
 
 /* Frames taken and not given back, page tables among them. */
 uint32_t machine_taken(const struct machine *m);

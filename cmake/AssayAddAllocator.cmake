@@ -16,8 +16,9 @@
 # contract (alignment, header, waste) are facts of the allocator and stay in the adapter.
 #
 # Fuzz targets need the engine's own compiler, so each engine has a build of its own of the whole project, in the folder
-# engines/<engine> of the build folder, configured when the target is first built; the program is in engines/ there. What is
-# under test is instrumented, assay is not. Who calls CMake with ASSAY_ENGINES=libfuzzer (or afl) and
+# engines/<engine> of the build folder, configured when the target is built with all that is in the project's cache, but for
+# compilers other than clang and the kind of build, which is RelWithDebInfo; the program is in engines/ there. What is under
+# test is instrumented, assay is not. Who calls CMake with ASSAY_ENGINES=libfuzzer (or afl) and
 # CMAKE_C_COMPILER=clang gets the same target in that very build.
 
 set(assay_build_engine ${CMAKE_CURRENT_LIST_DIR}/AssayBuildEngine.cmake)
@@ -78,17 +79,53 @@ function(assay_fuzz_linked name profile)
         add_dependencies(assay_fuzz_${name} assay_${name})
         return()
     endif()
-    find_program(ASSAY_CLANG clang)
-    find_program(ASSAY_AFL_CLANG_FAST afl-clang-fast)
+    assay_engine_compilers()
     foreach(pair fuzz:libfuzzer afl:afl)
         string(REGEX MATCH "(.*):(.*)" pair ${pair})
         set(engine ${CMAKE_MATCH_2})
         if(ASSAY_CLANG AND (engine STREQUAL "libfuzzer" OR ASSAY_AFL_CLANG_FAST))
             add_custom_target(assay_${CMAKE_MATCH_1}_${name}
-                COMMAND ${CMAKE_COMMAND} -DENGINE=${engine} -DCC=${ASSAY_CLANG} -DTARGET=assay_fuzz_${name}
-                    -DSOURCE=${CMAKE_SOURCE_DIR} -DBUILD=${CMAKE_BINARY_DIR}/engines/${engine} "-DGENERATOR=${CMAKE_GENERATOR}"
-                    -DASSAY=${assay_DIR} -DSANITIZE=${ASSAY_ENGINE_SANITIZE} -P ${assay_build_engine}
+                COMMAND ${CMAKE_COMMAND} -DENGINE=${engine} -DCC=${ASSAY_CLANG} -DCXX=${ASSAY_CLANGXX}
+                    -DTARGET=assay_fuzz_${name} -DSOURCE=${CMAKE_SOURCE_DIR} -DBUILD=${CMAKE_BINARY_DIR}/engines/${engine}
+                    "-DGENERATOR=${CMAKE_GENERATOR}" -DASSAY=${assay_DIR} -DSETTINGS=${CMAKE_BINARY_DIR}/engines/settings.cmake
+                    -P ${assay_build_engine}
                 USES_TERMINAL VERBATIM)
         endif()
     endforeach()
+    get_property(deferred GLOBAL PROPERTY assay_settings_deferred)
+    if(NOT deferred)
+        set_property(GLOBAL PROPERTY assay_settings_deferred TRUE)
+        cmake_language(DEFER DIRECTORY ${CMAKE_SOURCE_DIR} CALL assay_engine_settings)
+    endif()
+endfunction()
+
+# The project's own compiler, where it is a clang; else the clang that is there.
+macro(assay_engine_compilers)
+    if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
+        set(ASSAY_CLANG ${CMAKE_C_COMPILER})
+    else()
+        find_program(ASSAY_CLANG clang)
+    endif()
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+        set(ASSAY_CLANGXX ${CMAKE_CXX_COMPILER})
+    else()
+        find_program(ASSAY_CLANGXX clang++)
+    endif()
+    find_program(ASSAY_AFL_CLANG_FAST afl-clang-fast)
+endmacro()
+
+# What the user has set, for the engines' builds: the whole cache, but for compilers and what differs there.
+function(assay_engine_settings)
+    get_cmake_property(names CACHE_VARIABLES)
+    set(text "")
+    foreach(name ${names})
+        get_property(type CACHE ${name} PROPERTY TYPE)
+        if(type MATCHES "INTERNAL|STATIC" OR name MATCHES "^CMAKE_[A-Z]+_COMPILER(_AR|_RANLIB)?$|^CMAKE_BUILD_TYPE$|^ASSAY_ENGINES$")
+            continue()
+        endif()
+        get_property(value CACHE ${name} PROPERTY VALUE)
+        string(REPLACE "UNINITIALIZED" "STRING" type ${type})
+        string(APPEND text "set(${name} [==[${value}]==] CACHE ${type} \"\" FORCE)\n")
+    endforeach()
+    file(WRITE ${CMAKE_BINARY_DIR}/engines/settings.cmake "${text}")
 endfunction()

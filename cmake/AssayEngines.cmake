@@ -56,7 +56,9 @@ function(assay_engine_subject name)
     target_link_libraries(under_test_${name} PRIVATE assay::headers)
     target_compile_options(under_test_${name} PRIVATE ${engine_compile_${ASSAY_ENGINES}})
     if(engine_compiler_${ASSAY_ENGINES})
-        set_target_properties(under_test_${name} PROPERTIES C_COMPILER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}})
+        set_target_properties(under_test_${name} PROPERTIES
+            C_COMPILER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}}
+            CXX_COMPILER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}})
     endif()
     if(ASSAY_ENGINE_SANITIZE)
         target_compile_options(under_test_${name} PRIVATE
@@ -73,7 +75,9 @@ function(assay_fuzz_target name)
     endif()
     add_executable(assay_fuzz_${name} ${ASSAY_ENGINES_FOLDER}/${fuzz_MAIN} ${engine_sources_${ASSAY_ENGINES}})
     if(engine_compiler_${ASSAY_ENGINES})
-        set_target_properties(assay_fuzz_${name} PROPERTIES C_LINKER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}})
+        set_target_properties(assay_fuzz_${name} PROPERTIES
+            C_LINKER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}}
+            CXX_LINKER_LAUNCHER ${engine_compiler_${ASSAY_ENGINES}})
     endif()
     foreach(subject ${fuzz_SUBJECTS})
         target_sources(assay_fuzz_${name} PRIVATE $<TARGET_OBJECTS:under_test_${subject}>)

@@ -116,6 +116,22 @@ compgen -G 'lost/free_leaks-*.ops' >/dev/null || failed 'an interrupted campaign
 ends 1 ./libmine.so --seconds 20 --jobs 1 --out found --no-minimize
 grep -q 'not built with coverage' said || failed 'nobody says that the library is without coverage' "$(<said)"
 
+# Inputs left over from another run, which break two rules: told one by one, or together.
+"${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -DBUG_FREE_NULL -DBUG_ALIGNS_TO_16 -shared -fPIC -o libtwo.so \
+    "$root/tests/broken_malloc.c" || exit 2
+case $engine in
+afl) folder=main/crashes name='id:00000' ;;
+libfuzzer) folder=found name='crash-' ;;
+esac
+for all in '' --all; do
+    mkdir -p "two$all/$engine-libtwo-so/$folder"
+    printf 'assay 1\nheap size=8192\nfree_null\n' >"two$all/$engine-libtwo-so/$folder/${name}0"
+    printf 'assay 1\nheap size=8192\np0 = posix_memalign 256 100\n' >"two$all/$engine-libtwo-so/$folder/${name}1"
+    ends 1 ./libtwo.so --seconds 0.01 --jobs 1 --out "two$all" --no-minimize ${all:+"$all"}
+    printf '%s %s\n' "$(grep -cE '^FAIL [^ ]*: A[0-9]+ ' report)" "$(grep -c '1 more input ended a run' said)"
+done >told
+[[ $(<told) == $'1 1\n2 0' ]] || failed 'findings of one run and what waits for the next' "$(<told)" "$(ls -R two*)"
+
 # ---- What is missing -----------------------------------------------------------------------------------------------------------
 
 # refused TEXT: one line with TEXT on standard error.
@@ -130,6 +146,21 @@ ends 2 freelst
 refused 'did you mean freelist'
 ends 2 freelist --out said
 refused 'said'
+
+# ---- A compiler of the user's ----------------------------------------------------------------------------------------------------
+
+# A tree that is not built yet, and a cmake that only notes what it is asked for.
+mkdir -p tree/fuzz/engines asked
+touch tree/CMakePresets.json tree/fuzz/engines/engine.h
+cat >asked/cmake <<'END'
+#!/bin/sh
+echo "$@" "CFLAGS=$CFLAGS" >>"${0%/*}/words"
+exit 1
+END
+chmod +x asked/cmake
+ASSAY_SOURCE=$work/tree PATH=$work/asked:$PATH CC=clang-99 CFLAGS=-DMINE ends 2 freelist
+refused 'could not be built'
+grep -q -- "^--preset $engine -DCMAKE_C_COMPILER=clang-99 CFLAGS=-DMINE$" asked/words || failed 'CC is not passed on' "$(<asked/words)"
 
 # ---- The engine built in ---------------------------------------------------------------------------------------------------------
 

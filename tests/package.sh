@@ -126,9 +126,29 @@ if command -v clang >/dev/null && command -v afl-clang-fast >/dev/null; then
     grep -qa '^ *assay replay ' ../fuzz || failed "the AFL++ target does not find the bug in the program that shows it"
 fi
 
-expect 0 ../configure cmake -S . -B build -DCMAKE_C_FLAGS=-DLARGEST=64
+# Mended by a flag and an option of the project's, which the engines' builds take over; and a part of it is C++.
+cat >>CMakeLists.txt <<'END'
+option(MEND "Without the bug" OFF)
+if(MEND)
+    enable_language(CXX)
+    target_sources(assay_mine PRIVATE part.cc)
+    if(TARGET under_test_mine)
+        target_sources(under_test_mine PRIVATE part.cc)
+    endif()
+    add_compile_definitions(LARGEST=MENDED)
+endif()
+END
+echo 'extern "C" int part(int x) { return x > 1 ? x - 1 : x; }' >part.cc
+expect 0 ../configure cmake -S . -B build -DCMAKE_C_FLAGS=-DMENDED=64 -DMEND=ON
 expect 0 ../build cmake --build build
 expect 0 ../ctest ctest --test-dir build --output-on-failure
+for engine in libfuzzer:fuzz afl:afl; do
+    target=assay_${engine#*:}_mine
+    if ! cmake --build build --target help | grep -q "$target"; then continue; fi
+    expect 0 ../build cmake --build build --target "$target"
+    grep -q 'CMAKE_C_FLAGS:STRING=-DMENDED=64' "build/engines/${engine%:*}/CMakeCache.txt" || failed "flags do not reach the build for $engine"
+    ASSAY_OUT=$PWD/mended expect 0 ../fuzz "build/engines/${engine%:*}/engines/assay_fuzz_mine" corpus/mine/*.ops
+done
 expect 0 ../bench cmake --build build --target assay_bench_mine
 grep -q 'checks / raw' ../bench || failed "the bench shows no ratio"
 cd ..

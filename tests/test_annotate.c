@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@ static void open_heap(struct fixture *f, const struct alloc_ops *inner, enum ann
     f->ops = *ops;
     lender_init(&f->lender);
     assert_int_equal(lender_fresh(&f->lender, &lend), 0);
-    f->heap = test_calloc(1, f->ops->state_size);
+    f->heap = calloc(1, f->ops->state_size);
     assert_int_equal(f->ops->init(f->heap, &f->lender.face), 0);
 }
 
@@ -43,7 +44,7 @@ static void close_heap(struct fixture *f)
     f->ops->fini(f->heap);
     assert_false(sanitizer_forbidden(f->lender.face.base));
     assert_false(sanitizer_forbidden(f->lender.face.base + HEAP_BYTES - 1));
-    test_free(f->heap);
+    free(f->heap);
     lender_close(&f->lender);
 }
 

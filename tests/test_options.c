@@ -132,8 +132,8 @@ static void wrong_options(void **state)
 static void wrong_verbs_and_operands(void **state)
 {
     (void)state;
-    REFUSED("assay", "a verb is missing: list, check, fuzz, replay, diff, minimize, show, record");
-    REFUSED("assay chek x", "no verb 'chek'; there are list, check, fuzz, replay, diff, minimize, show, record");
+    REFUSED("assay", "a verb is missing: list, check, fuzz, replay, diff, minimize, show, record, misuse");
+    REFUSED("assay chek x", "no verb 'chek'; there are list, check, fuzz, replay, diff, minimize, show, record, misuse");
     REFUSED("assay check", "too few operands: assay check ALLOC");
     REFUSED("assay check x y", "'y' is too much: assay check ALLOC");
     REFUSED("assay list x", "'x' is too much: assay list");
@@ -175,8 +175,8 @@ static void help_asks_for_nothing_else(void **state)
 static void help_and_parser_agree(void **state)
 {
     (void)state;
-    static const char *const verbs[] = {"list", "check",  "replay",  "diff", "minimize",
-                                        "show", "record", "explore", "bench"};
+    static const char *const verbs[] = {"list", "check",  "replay", "diff",    "minimize",
+                                        "show", "record", "misuse", "explore", "bench"};
     static const char *const options[] = {"seconds", "programs", "seed",    "jobs",        "threads", "prefix",
                                           "profile", "max-size", "memory",  "timeout",     "out",     "output",
                                           "format",  "as",       "all",     "no-minimize", "names",   "quiet",

@@ -18,13 +18,10 @@ static const uint64_t keys[] = {0, 1, UINT64_MAX, UINT64_C(0x0123456789abcdef)};
 
 static unsigned char space[MARGIN + ALIGNMENTS + LENGTH_MAX + MARGIN];
 
-/* Byte i of the contents, by the definition: word j is key + j * step. */
+/* Byte i of the contents, by the definition: word j is key + j * step, its lowest byte first. */
 static unsigned char byte_at(uint64_t key, size_t i)
 {
-    uint64_t word = key + i / 8 * PAYLOAD_STEP;
-    unsigned char bytes[sizeof word];
-    memcpy(bytes, &word, sizeof word);
-    return bytes[i % 8];
+    return (unsigned char)((key + i / 8 * PAYLOAD_STEP) >> i % 8 * 8);
 }
 
 static void contents_are_those_of_the_reference(void **state)

@@ -50,18 +50,27 @@ class Bench:
         commands = json.loads((build / "compile_commands.json").read_text())
         self.commands = {os.path.relpath(c["file"], self.root): shlex.split(c["command"]) for c in commands
                          if "CMakeFiles/allocators.dir" in c["command"] or "CMakeFiles/assay.dir" in c["command"]}
-        self.parts = []
-        for path in [path for path in self.commands if not path.startswith("allocators/")]:
-            self.parts.append(self.folder / (pathlib.Path(path).stem + ".o"))
-            run([*self.command(path), str(self.root / path), "-o", str(self.parts[-1])])
-        for name in ARCHIVES:
-            run(["strip", "-g", "-o", str(self.folder / name), str(build / name)])
-            self.parts.append(self.folder / name)
-        digest = hashlib.sha256()
-        for part in self.parts:
-            digest.update(part.read_bytes())
-        self.fingerprint = digest.hexdigest()[:16]
+        with tempfile.TemporaryDirectory(dir=self.folder) as new:
+            parts, digest = self.collect(pathlib.Path(new), build), hashlib.sha256()
+            for part in parts:
+                digest.update(part.read_bytes())
+            self.fingerprint = digest.hexdigest()[:16]
+            self.folder = self.folder / self.fingerprint  # another run may judge by an older one
+            if not self.folder.exists():
+                shutil.copytree(new, self.folder)
+        self.parts = [self.folder / part.name for part in parts]
         self.linker = ["-fuse-ld=gold"] if shutil.which("ld.gold") else []
+
+    def collect(self, folder, build):
+        """What a mutant is linked to: the program's own files, compiled anew, and the archives without debug information."""
+        parts = []
+        for path in [path for path in self.commands if not path.startswith("allocators/")]:
+            parts.append(folder / (pathlib.Path(path).stem + ".o"))
+            run([*self.command(path), str(self.root / path), "-o", str(parts[-1])])
+        for name in ARCHIVES:
+            parts.append(folder / name)
+            run(["strip", "-g", "-o", str(parts[-1]), str(build / name)])
+        return parts
 
     def flags(self, path):
         """Those that say what the source means."""

@@ -3,6 +3,7 @@
 
 #include "kernel.h"
 
+#include <endian.h>
 #include <string.h>
 
 #define COUNTED_EVERY 4096u
@@ -103,7 +104,7 @@ size_t generator_bytes(const struct generator *g, uint64_t index, unsigned char 
     uint8_t family = g->families[(word >> 48) % g->family_count];
     size_t length = SWARM_HEAD_BYTES + SWARM_OP_BYTES * operations(word, g->groups & SWARM_GROUPS);
     for (size_t at = 0; at < length; at += sizeof word) {
-        word = next_word(&state);
+        word = htole64(next_word(&state)); /* the same bytes on every machine */
         memcpy(bytes + at, &word, sizeof word);
     }
     bytes[0] = family;

@@ -16,11 +16,18 @@
 #define EFFORT_OTHERS (UINT64_C(1) << 29)
 #define EFFORT_RUNS 8u
 #define REPEATS 5u
+#define SHOWS 3u /* attempts to see again what a campaign saw, of two runs each */
+/* Of what depends on more than the program: an allocator's own randomness, threads, addresses, the number of the process. */
+#define FLAKY_TRIES 60u    /* candidates, */
+#define FLAKY_RUNS 6u      /* each judged by so many runs, in processes of their own */
+#define FLAKY_MEASURED 12u /* runs of the original, that say how many of those must fail */
+#define FLAKY_REPEATS 20u
 
 struct judge {
     struct child child;
     bool own_process; /* every candidate gets a process of its own: the heap cannot be made afresh */
     bool thorough;
+    unsigned runs, needed; /* a candidate fails if `needed` of its runs do */
     enum rule rule;
     enum op_kind kind;
     struct child_result last;
@@ -62,16 +69,22 @@ static bool alike(const struct judge *j, const struct program *p)
 static bool fails_alike(void *context, const struct program *p, struct verdict *verdict)
 {
     struct judge *j = context;
-    run(j, p, j->thorough);
-    *verdict = j->last.verdict;
+    unsigned failed = 0;
+    /* Ends with a run that failed, whose trace is the one to go by, or as soon as too few can. */
+    for (unsigned i = 0; i < j->runs && failed < j->needed && failed + j->runs - i >= j->needed; i++) {
+        run(j, p, j->thorough);
+        if (!alike(j, p)) continue;
+        failed++;
+        *verdict = j->last.verdict;
+    }
     j->stop = j->effort >= j->effort_max || (j->interrupted && *j->interrupted);
-    return alike(j, p);
+    return failed == j->needed;
 }
 
 static bool judge_open(struct judge *j, const struct target *target, const struct child_limits *limits, char *error,
                        size_t size)
 {
-    *j = (struct judge){.own_process = target->contract.backing == BACKING_HOST};
+    *j = (struct judge){.own_process = target->contract.backing == BACKING_HOST, .runs = 1, .needed = 1};
     return child_open(&j->child, target, limits, error, size) == 0;
 }
 
@@ -88,6 +101,17 @@ static bool shows_itself(struct judge *j, struct finding *f)
     return true;
 }
 
+/* Tried a few times, for it may depend on more than the program; then f->repeats says how often it was run in vain. */
+static bool shows_at_times(struct judge *j, struct finding *f)
+{
+    for (f->repeats = 0; f->repeats < 2 * SHOWS; f->repeats += 2) {
+        if (shows_itself(j, f)) return true;
+        if (j->last.verdict.kind == VERDICT_ERROR) return false;
+        child_kill(&j->child);
+    }
+    return false;
+}
+
 static bool limits_hit(enum rule rule) { return rule == RULE_HANG || rule == RULE_RUNAWAY; }
 
 /* How many candidates are worth their time, after a run that broke the rule. */
@@ -95,6 +119,7 @@ static unsigned tries_for(const struct judge *j, enum rule rule)
 {
     bool lent = !j->own_process && !j->child.limits.memory_bytes; /* what is taken beside it is soon too much */
     if (j->last.proven || (rule == RULE_RUNAWAY && lent)) return TRIES_SOON;
+    if (j->runs > 1) return FLAKY_TRIES;
     if (limits_hit(rule) || rule == RULE_A24) return TRIES_SLOW; /* A24 traps the instructions one by one */
     return j->own_process ? TRIES_OWN_PROCESS : TRIES_OWN_HEAP;
 }
@@ -150,18 +175,63 @@ static bool note(struct judge *j, struct finding *f)
 }
 
 /* Runs the final program a few times in fresh processes: how often it fails alike, and the trace to show. */
-static void repeat(struct judge *j, struct finding *f)
+static void repeat(struct judge *j, struct finding *f, unsigned repeats)
 {
     f->repeats = f->repeated = 0;
+    j->child.anew = true;
     if (limits_hit(f->verdict.rule)) { /* it has just had all that the limits give: once is enough */
         note(j, f);
         return;
     }
-    while (f->repeats < REPEATS) {
+    while (f->repeats < repeats) {
         child_kill(&j->child);
         run(j, &f->program, j->thorough);
         if (note(j, f) && f->verdict.rule == RULE_A24) return; /* whose every instruction is trapped */
     }
+}
+
+/* The original did not fail every time, or what became of it does not: then one run says little of a candidate. It counts
+ * if it fails about as often as the original; so does what is left in the end, or the original stays. */
+static void shrink_flaky(struct judge *j, struct finding *f, const struct child_limits *limits,
+                         const volatile bool *interrupted)
+{
+    static struct program original;
+    original = f->program;
+    j->own_process = true;
+    repeat(j, f, FLAKY_MEASURED);
+    unsigned measured = f->repeated;
+    if (measured) {
+        j->runs = FLAKY_RUNS;
+        j->needed = (FLAKY_RUNS * measured + FLAKY_MEASURED - 1) / FLAKY_MEASURED;
+        shrink(j, f, limits, interrupted);
+    }
+    repeat(j, f, FLAKY_REPEATS);
+    if (2 * FLAKY_MEASURED * f->repeated >= FLAKY_REPEATS * measured && f->repeated) return;
+    f->program = original;
+    f->minimised = f->cut_short = false;
+    repeat(j, f, FLAKY_REPEATS);
+}
+
+/* From a program that showed itself to the one that is told, and how often it fails. */
+static void settle(struct judge *j, struct finding *f, const struct child_limits *limits,
+                   const volatile bool *interrupted, bool minimised)
+{
+    static struct program original;
+    original = f->program;
+    const struct verdict verdict = f->verdict;
+    j->rule = verdict.rule;
+    j->kind = kind_of(&f->program, &verdict);
+    if (minimised) shrink(j, f, limits, interrupted);
+    repeat(j, f, REPEATS);
+    if (f->repeated == f->repeats || limits_hit(verdict.rule) || (interrupted && *interrupted)) return;
+    if (!minimised) {
+        repeat(j, f, FLAKY_REPEATS);
+        return;
+    }
+    f->program = original;
+    f->verdict = verdict;
+    f->minimised = f->cut_short = false;
+    shrink_flaky(j, f, limits, interrupted);
 }
 
 static bool look_into(const struct target *target, const struct child_limits *limits, const volatile bool *interrupted,
@@ -176,12 +246,9 @@ static bool look_into(const struct target *target, const struct child_limits *li
         snprintf(f->verdict.seen, sizeof f->verdict.seen, "%s", error);
         return false;
     }
-    bool shown = shows_itself(&j, f);
+    bool shown = shows_at_times(&j, f);
     if (shown) {
-        j.rule = f->verdict.rule;
-        j.kind = kind_of(&f->program, &f->verdict);
-        if (minimised) shrink(&j, f, limits, interrupted);
-        repeat(&j, f);
+        settle(&j, f, limits, interrupted, minimised);
     } else {
         f->verdict = j.last.verdict;
     }
@@ -271,16 +338,13 @@ bool campaign_investigate(const struct campaign *c, const struct campaign_result
     f->program.heap = r->heap;
     f->original_ops = f->program.op_count;
     if (!judge_open(&j, c->target, &c->limits, error, sizeof error)) return false;
-    bool shown = shows_itself(&j, f) || (j.own_process && with_history(&j, c, r->index, f));
+    bool shown = shows_at_times(&j, f) || (j.own_process && with_history(&j, c, r->index, f));
     if (shown) {
-        if (minimised) shrink(&j, f, &c->limits, c->interrupted);
-        j.rule = f->verdict.rule;
-        j.kind = kind_of(&f->program, &f->verdict);
-        repeat(&j, f);
+        settle(&j, f, &c->limits, c->interrupted, minimised);
     } else {
         generator_program(&g, r->index, &f->program);
         f->program.heap = r->heap;
-        f->repeats = REPEATS; /* told as it is: found once, and not again */
+        f->repeats = 2 * SHOWS; /* told as it is: found once, and not again */
         f->needs_history = j.own_process;
     }
     child_close(&j.child);

@@ -3,6 +3,7 @@
 
 #include "encode.h"
 
+#include <endian.h>
 #include <string.h>
 
 #define RENEW_OPS_MIN 8u
@@ -57,7 +58,7 @@ static void measure(struct edit *e)
 static void fill(struct edit *e, unsigned char *to, size_t bytes)
 {
     for (size_t at = 0; at < bytes; at += 8) {
-        const uint64_t w = word(e);
+        const uint64_t w = htole64(word(e));
         memcpy(to + at, &w, bytes - at < 8 ? bytes - at : 8);
     }
 }

@@ -111,6 +111,21 @@ void harvest_inputs(struct harvest *h)
         outside_files(h->outside, *pattern, take_input, h);
 }
 
+static bool count_input(void *context, const char *path)
+{
+    (void)path;
+    ++*(unsigned *)context;
+    return true;
+}
+
+unsigned harvest_waiting(const struct harvest *h)
+{
+    unsigned count = 0;
+    for (const char *const *pattern = h->outside->engine->ended; *pattern; pattern++)
+        outside_files(h->outside, *pattern, count_input, &count);
+    return count;
+}
+
 /* ---- Seeds ----------------------------------------------------------------------------------------------------------- */
 
 /* FNV-1a, 64 bits: names only. */

@@ -40,6 +40,9 @@ void harvest_close(struct harvest *h);
 /* Judges what lies in the engine's folder. After a finding, unless all are wanted, only what shows the same is taken away. */
 void harvest_inputs(struct harvest *h);
 
+/* How many are left there: the next campaign begins with them. */
+unsigned harvest_waiting(const struct harvest *h);
+
 /* Copies the programs in a folder, if it is there, to the engine's seeds, as bytes, and judges them; the simplest program is
  * always among them. */
 void harvest_seeds(struct harvest *h, const char *folder);

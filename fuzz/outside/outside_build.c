@@ -89,6 +89,7 @@ static int build(struct outside *o, const volatile bool *interrupted, char *erro
     struct outside_words configure = {0}, make = {0};
     char log[OUTSIDE_PATH_MAX + 64], folder[64];
     const char *name = strrchr(o->program, '/') + 1;
+    const char *cc = getenv("CC");
     int status = 0;
     snprintf(log, sizeof log, "%s/build/log/fuzz-%s.log", o->root, o->engine->preset);
     snprintf(folder, sizeof folder, "build/%s/build.ninja", o->engine->preset);
@@ -96,6 +97,8 @@ static int build(struct outside *o, const volatile bool *interrupted, char *erro
         outside_word(&configure, "cmake");
         outside_word(&configure, "--preset");
         outside_word(&configure, "%s", o->engine->preset);
+        /* CMake takes CFLAGS and its kin from the environment by itself, but the preset's compiler before CC. */
+        if (cc && strstr(cc, "clang")) outside_word(&configure, "-DCMAKE_C_COMPILER=%s", cc);
         status = outside_command(configure.words, o->root, log, BUILD_SECONDS, interrupted);
     }
     outside_word(&make, "cmake");

@@ -107,15 +107,17 @@ static _Noreturn void become_worker(struct child *c, int socket, pid_t parent)
     /* An interrupt at the terminal is the parent's to answer: it ends the run in order. */
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
-    if (!c->target.preload) _exit(worker_main(c->journal, socket));
+    const bool preload = c->target.preload;
+    if (!preload && !(c->anew && c->target.kind == TARGET_LIBRARY)) _exit(worker_main(c->journal, socket));
     char journal_word[16], socket_word[16];
     snprintf(journal_word, sizeof journal_word, "%d", c->journal_fd);
     snprintf(socket_word, sizeof socket_word, "%d", socket);
     fcntl(c->journal_fd, F_SETFD, 0);
     fcntl(socket, F_SETFD, 0);
     char *argv[] = {"assay", WORKER_WORD, journal_word, socket_word, NULL};
-    preload_exec(c->target.path, argv);
-    snprintf(c->journal->error, sizeof c->journal->error, "cannot preload %.200s: %s", c->target.path, strerror(errno));
+    preload_exec(preload ? c->target.path : NULL, argv);
+    snprintf(c->journal->error, sizeof c->journal->error, "cannot %s %.200s: %s",
+             preload ? "preload" : "start anew with", c->target.path, strerror(errno));
     _exit(0);
 }
 
@@ -194,6 +196,16 @@ struct process_memory memory_of(pid_t pid)
     return (struct process_memory){.resident = pages[1] * page, .anonymous = (pages[1] - pages[2]) * page};
 }
 
+/* An emulator passes for what it runs, but not where it is not asked for itself: another process is seen as it is. What
+ * memory such a process takes is the emulator's affair. */
+static bool is_emulated(pid_t pid)
+{
+    char path[32], own[256] = "", other[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    return readlink("/proc/self/exe", own, sizeof own - 1) > 0 && readlink(path, other, sizeof other - 1) > 0 &&
+           strcmp(own, other) != 0;
+}
+
 /* Whether the child has taken too much. Memory of ours is explained, used or not; as it changes from program to program,
  * it explains only what was seen during the same one. */
 static bool outgrown(const struct child *c)
@@ -206,7 +218,7 @@ static bool outgrown(const struct child *c)
     if (m.resident > MEMORY_MAX) return true;
     if (c->target.contract.backing == BACKING_HOST || j->started != program) return false;
     if (sanitizer_memcheck()) return false; /* its own notes on every byte touched are in there */
-    return m.anonymous > explained;
+    return m.anonymous > explained && !is_emulated(c->pid);
 }
 
 /* A verdict that the child could not give itself: the journal knows where it stood. */

@@ -89,6 +89,7 @@ struct child {
     struct journal *journal;
     size_t journal_bytes;
     int journal_fd, socket;
+    bool anew; /* a library's process begins by exec and not by fork alone, so that its addresses are others each time */
     pid_t pid; /* 0: none is running */
     /* of the watch over the running program */
     pid_t watched_pid; /* whose processor time cpu_then is */

@@ -1,4 +1,5 @@
 /* main.c: assay, the allocator test bench. docs/ARCHITECTURE.md shows how the parts fit together. */
+#include "misuse.h"
 #include "probe.h"
 #include "verbs.h"
 
@@ -57,8 +58,9 @@ static const struct {
     const char *name;
     int (*run)(const struct options *o);
 } verbs[] = {
-    {"list", verb_list}, {"check", verb_check},       {"fuzz", verb_fuzz}, {"replay", verb_replay},
-    {"diff", verb_diff}, {"minimize", verb_minimize}, {"show", verb_show}, {"record", verb_record},
+    {"list", verb_list},     {"check", verb_check},   {"fuzz", verb_fuzz},
+    {"replay", verb_replay}, {"diff", verb_diff},     {"minimize", verb_minimize},
+    {"show", verb_show},     {"record", verb_record}, {"misuse", verb_misuse},
 };
 
 /* Ends what was asked for on standard output: the exit status. */
@@ -75,6 +77,7 @@ int main(int argc, char **argv)
     /* Ourselves again, as a process that holds the allocator under test. */
     if (argc > 1 && strcmp(argv[1], PROBE_WORD) == 0) return target_probe_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], WORKER_WORD) == 0) return child_worker_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], MISUSE_WORD) == 0) return misuse_child_main(argc, argv);
     if (argc <= 1) {
         options_usage(stdout, NULL);
         return shown();

@@ -28,9 +28,10 @@ enum {
     EXPLORE = 1 << 7,
     BENCH = 1 << 8,
     FUZZ = 1 << 9,
+    MISUSE = 1 << 10,
     RUNS = CHECK | FUZZ | REPLAY | DIFF | MINIMIZE | EXPLORE | BENCH, /* verbs that run an allocator */
     SEEKS = CHECK | FUZZ | DIFF | EXPLORE,                            /* verbs that make programs of their own */
-    EVERY = (1 << 10) - 1,
+    EVERY = (1 << 11) - 1,
     PLANNED = EXPLORE | BENCH, /* parsed, but not part of this version */
 };
 
@@ -48,6 +49,7 @@ static const struct verb {
     {MINIMIZE, "minimize", "ALLOC FILE", "the smallest program that still breaks the same rule", 2, 2},
     {SHOW, "show", "FILE", "a program as text, C or a page, with what came of it and the memory drawn", 1, 1},
     {RECORD, "record", "-- COMMAND...", "a real program's allocations, as a program", 1, UINT16_MAX},
+    {MISUSE, "misuse", "ALLOC", "what it makes of its caller's errors: what it detects, misses and suffers", 1, 1},
     {EXPLORE, "explore", "ALLOC", "every program up to a bound on a tiny heap", 1, 1},
     {BENCH, "bench", "ALLOC... [FILE...]", "time, footprint and fragmentation, side by side", 1, UINT16_MAX},
 };
@@ -99,8 +101,9 @@ static const struct option_row {
     {"jobs", 0, COUNT, "N", TO(jobs), SEEKS, 1, 1024, NULL, "worker processes (one a processor)"},
     {"threads", 0, COUNT, "N", TO(threads), CHECK | BENCH, 1, 1, NULL, "threads in a program; only 1 is possible yet"},
     {"on", 0, TEXT, "ALLOC", TO(on), SHOW, 0, 0, NULL, "run it there first, and show what came of it"},
-    {"prefix", 0, TEXT, "P", TO(prefix), RUNS | SHOW, 0, 0, NULL, "a library's malloc is called P followed by malloc"},
-    {"profile", 0, TEXT, "NAME", TO(profile), (RUNS & ~BENCH) | SHOW, 0, 0, NULL,
+    {"prefix", 0, TEXT, "P", TO(prefix), RUNS | SHOW | MISUSE, 0, 0, NULL,
+     "a library's malloc is called P followed by malloc"},
+    {"profile", 0, TEXT, "NAME", TO(profile), (RUNS & ~BENCH) | SHOW | MISUSE, 0, 0, NULL,
      "what else the allocator promises: words joined by commas"},
     {"machine", 0, CHOICE, "NAME", TO(machine), CHECK | DIFF, 0, 0, machines,
      "simulated machine of the kernel families: s64, s4, sodd, smap (all)"},
@@ -123,7 +126,7 @@ static const struct option_row {
     {"output", 'o', TEXT, "FILE", TO(output), MINIMIZE | SHOW | RECORD | BENCH, 0, 0, NULL, "file to write"},
     {"engine", 0, CHOICE, "ENGINE", TO(engine), FUZZ, 0, 0, engines, "builtin, libfuzzer or afl (builtin)"},
     {"keep", 0, FLAG, NULL, TO(keep), FUZZ, 0, 0, NULL, "file findings and coverage under corpus/, or under --out"},
-    {"format", 0, CHOICE, "FORMAT", TO(format), RUNS & ~MINIMIZE, 0, 0, formats,
+    {"format", 0, CHOICE, "FORMAT", TO(format), (RUNS & ~MINIMIZE) | MISUSE, 0, 0, formats,
      "report as text, json, junit or sarif"},
     {"as", 0, CHOICE, "FORM", TO(as), SHOW, 0, 0, shapes, "show as text, c or html"},
     {"all", 0, FLAG, NULL, TO(all), CHECK | FUZZ | EXPLORE, 0, 0, NULL, "go on after a finding"},

@@ -121,6 +121,12 @@ static void note(const struct fuzzing *z, unsigned gains)
     if (z->harvest.vanished)
         fprintf(stderr, "assay: %u inputs ended a run and break no rule by themselves; %s/judged has them\n",
                 z->harvest.vanished, z->outside.work);
+    const unsigned waiting = harvest_waiting(&z->harvest);
+    if (waiting)
+        fprintf(stderr,
+                "assay: %u more input%s ended a run and will be judged first by the next one; --all goes on after a "
+                "finding\n",
+                waiting, waiting == 1 ? "" : "s");
 }
 
 static int campaign(struct fuzzing *z)

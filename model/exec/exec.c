@@ -345,12 +345,11 @@ static void looked_at_all(struct exec *x)
     if (x->kernel) exec_worked(x, x->kernel->live_bytes + x->kernel->live * (uint64_t)EXEC_WORK_BLOCK);
 }
 
-/* All operations but those of the malloc family. Apart, so that what they need does not burden every malloc. */
+/* All operations but those of the malloc family and the kernel group. Apart, so that what they need does not burden every malloc. */
 static __attribute__((noinline)) bool step_other(struct exec *x, const struct op *op, unsigned slot, uint64_t a,
                                                  uint64_t b)
 {
     bool held;
-    if (op->kind >= OP_KERNEL_FIRST) return exec_step_kernel(x, op, slot, a, b);
     switch ((enum op_kind)op->kind) {
     case OP_CHECK:
         looked_at_all(x);
@@ -395,15 +394,20 @@ static bool false_report(struct exec *x, const struct op *op)
                      report_kind_name(x->lender.report), op_name(op->kind));
 }
 
-static __attribute__((noinline)) bool after_kernel_call(struct exec *x)
+static __attribute__((noinline)) bool look_around(struct exec *x, bool refused)
 {
-    enum rule rule = x->outcome.result == RESULT_NULL ? RULE_C32 : RULE_C10;
+    enum rule rule = refused ? RULE_C32 : RULE_C10;
     if (x->options.thorough) return kernel_verify_most(x, rule);
-    bool refused = x->outcome.result == RESULT_NULL;       /* which must have changed nothing (C32) */
-    const unsigned pause = x->kernel->live < 1024 ? 2 : 8; /* among thousands a look costs half a call */
-    for (unsigned turns = refused ? 4 : x->calls % pause == 1; turns; turns--)
+    for (unsigned turns = refused ? 4 : 1; turns; turns--)
         if (!kernel_sweep(x, rule)) return false;
     return true;
+}
+
+static inline bool after_kernel_call(struct exec *x)
+{
+    bool refused = x->outcome.result == RESULT_NULL;        /* which must have changed nothing (C32) */
+    const unsigned pause = x->kernel->live < 1024 ? 2 : 16; /* among thousands a look costs half a call */
+    return (!refused && !x->options.thorough && x->calls % pause != 1) || look_around(x, refused);
 }
 
 static unsigned magnitude(uint64_t n) { return n ? 64 - (unsigned)__builtin_clzll(n) : 0; }
@@ -464,14 +468,16 @@ static __attribute__((noinline)) bool note_call(struct exec *x, const struct op 
 /* One step of an operation; false if a rule was broken. */
 static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
-    const bool family = op->kind <= OP_FREE_NULL; /* of malloc */
     struct exec_position *at = x->options.position;
     at->calls = at->calls + 1;
     x->call_size = a;
     x->call_size2 = b;
     x->call_refused = x->lender.refused;
     x->outcome.result = RESULT_SKIPPED;
-    if (!(family ? exec_step_heap(x, op, slot, a, b) : step_other(x, op, slot, a, b))) return false;
+    bool held = op->kind <= OP_FREE_NULL      ? exec_step_heap(x, op, slot, a, b)
+                : op->kind >= OP_KERNEL_FIRST ? exec_step_kernel(x, op, slot, a, b)
+                                              : step_other(x, op, slot, a, b);
+    if (!held) return false;
     if (x->lender.reports != x->reports_seen) return false_report(x, op);
     if (x->outcome.result == RESULT_SKIPPED) return true;
     if (x->options.features) show(x, op);

@@ -62,9 +62,10 @@ static bool judge_marks(struct exec *x, struct kernel_call *c, enum machine_zone
     const struct zone_model *z = &k->zones;
     enum machine_zone_id selected = mask_zone(k->machine, gfp);
     uint32_t free = frame_map_free(&k->frames, zone);
-    unsigned rights = rights_of(c, gfp, &k->machine->context);
-    if (!zone_above_min(z, zone, selected, free, count, 0)) c->below_min = true;
     exec_checked(x, RULE_B31);
+    if (zone_above_min(z, zone, selected, free, count, 0)) return true;
+    c->below_min = true;
+    unsigned rights = rights_of(c, gfp, &k->machine->context);
     if (zone_above_min(z, zone, selected, free, count, rights)) return true;
     enum rule rule = zone_above_min(z, zone, zone, free, count, rights) ? RULE_B35 : rights ? RULE_B33 : RULE_B31;
     return exec_fail(x, rule, NULL, "the zone above the mark that the request is held to, and above what it keeps back",
@@ -218,8 +219,8 @@ static bool judge_event(struct exec *x, struct kernel_call *c, const struct mach
 {
     struct kernel_model *k = x->kernel;
     if (e->kind >= EVENT_KINDS || !(permitted >> e->kind & 1)) return forbidden(x, c, e->kind % EVENT_KINDS);
-    bool ranged = e->kind == EVENT_TAKE || e->kind == EVENT_GIVE || e->kind == EVENT_MAP || e->kind == EVENT_UNMAP;
-    c->count[e->kind] += ranged ? e->b : 1;
+    const uint32_t ranged = 1u << EVENT_TAKE | 1u << EVENT_GIVE | 1u << EVENT_MAP | 1u << EVENT_UNMAP;
+    c->count[e->kind] += ranged >> e->kind & 1 ? e->b : 1;
     switch (e->kind) {
     case EVENT_TAKE: return take(x, c, e);
     case EVENT_GIVE: return give(x, c, e);

@@ -60,24 +60,28 @@ enum kernel_life { LIFE_NONE, LIFE_LIVE, LIFE_DEFERRED, LIFE_DEAD }; /* dead: re
 
 struct kernel_block {
     uint8_t origin, life;
-    uint8_t order;                         /* of ORIGIN_PAGES, ORIGIN_ADDRESS */
-    uint8_t owner;                         /* number of the cache or pool */
-    uint8_t droppable;                     /* 0: no; else 1 + OP_DROPPABLE's a */
-    bool compound, usermap, always_zeroed; /* B27, B91, B60 */
-    bool whole;                            /* every byte of the request is written, not only the ends of pages */
-    bool put;                              /* an area of frames that were the caller's (B100) */
-    uint16_t references;                   /* beyond the first (B23) */
-    uint16_t source;                       /* ORIGIN_VMAP: slot whose frames it shows */
-    uint16_t pins;                         /* kmaps and vmaps that show its frames: not freed while there are any */
-    uint32_t gfp;                          /* effective, of the request */
-    void *handle;                          /* what the call returned */
-    unsigned char *va;                     /* first byte, NULL if it has no address of its own (highmem) */
-    uint32_t pfn;        /* frame of its first byte; further ones follow, unless `list` says otherwise */
-    uint32_t frames;     /* owned or shown; 0 where frames are shared with others (objects) */
-    uint32_t list;       /* scattered: index in kernel_model.pfns of `frames` entries; else LIST_NONE */
-    uint32_t generation; /* of the contents */
+    uint8_t order;          /* of ORIGIN_PAGES, ORIGIN_ADDRESS */
+    uint8_t owner;          /* number of the cache or pool */
+    uint8_t droppable;      /* 0: no; else 1 + OP_DROPPABLE's a */
+    bool compound : 1;      /* B27 */
+    bool usermap : 1;       /* B91 */
+    bool always_zeroed : 1; /* B60 */
+    bool whole : 1;         /* every byte of the request is written, not only the ends of pages */
+    bool put : 1;           /* an area of frames that were the caller's (B100) */
+    uint16_t references;    /* beyond the first (B23) */
+    uint16_t source;        /* ORIGIN_VMAP: slot whose frames it shows */
+    uint16_t pins;          /* kmaps and vmaps that show its frames: not freed while there are any */
+    uint32_t gfp;           /* effective, of the request */
+    void *handle;           /* what the call returned */
+    unsigned char *va;      /* first byte, NULL if it has no address of its own (highmem) */
+    uint32_t pfn;           /* frame of its first byte; further ones follow, unless `list` says otherwise */
+    uint32_t frames;        /* owned or shown; 0 where frames are shared with others (objects) */
+    uint32_t list;          /* scattered: index in kernel_model.pfns of `frames` entries; else LIST_NONE */
+    uint32_t generation;    /* of the contents */
     uint64_t request, usable;
 };
+
+_Static_assert(sizeof(struct kernel_block) <= 64, "one line of a cache: among thousands, a block's is in none");
 
 #define LIST_NONE UINT32_MAX
 
@@ -98,7 +102,7 @@ struct kernel_model {
     struct frame_map
         parked[MACHINE_CONFIGS]; /* those of the other machines, to be had again without being made again */
     struct zone_model zones;
-    struct kernel_block blocks[PROGRAM_SLOTS];
+    _Alignas(64) struct kernel_block blocks[PROGRAM_SLOTS];
     uint64_t alive[PROGRAM_SLOTS / 64]; /* bit s % 64 of word s / 64: slot s is LIFE_LIVE */
     uint32_t slot_end;                  /* no slot from here on was used in this run */
     uint32_t live, droppable;           /* slots that are LIFE_LIVE, and those of them that are droppable */

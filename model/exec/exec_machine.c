@@ -92,10 +92,10 @@ bool exec_step_kernel(struct exec *x, const struct op *op, unsigned slot, uint64
     unsigned kind = op->kind;
     exec_step *step = exec_step_pools;
     if (!x->kernel || !x->kernel->ops) return exec_skip(x, (enum op_kind)kind);
+    if (kind <= OP_DROPPABLE) return exec_step_pages(x, op, slot, a, b);
     if (kind == OP_MISUSE || kind == OP_SCRIBBLE) step = family_of(x->kernel->blocks[slot].origin);
     else if (kind == OP_RUN_DEFERRED || kind == OP_PURGE) step = exec_step_vmalloc;
     else if (kind >= OP_CONTEXT) return step_surroundings(x, op, a, b);
-    else if (kind <= OP_DROPPABLE) step = exec_step_pages;
     else if (kind <= OP_CACHE_DESTROY) step = exec_step_caches;
     else if (kind <= OP_KFREE_SENSITIVE) step = exec_step_kmalloc;
     else if (kind <= OP_KVFREE) step = exec_step_vmalloc;

@@ -38,6 +38,19 @@ static bool place_is_free(struct exec *x, const struct kernel_block *b)
     return own && shadow_next_owned(&m->shadow, (uintptr_t)b->va, end) >= end;
 }
 
+/* An object of the slab that is there now begins here, for certain. Slabs come and go; the place of an object that died
+ * with another one may be inside an object, or between two. */
+static bool is_place(struct exec *x, const unsigned char *p)
+{
+    struct cache_model *m = x->kernel->caches;
+    const struct machine *machine = x->kernel->machine;
+    uint32_t head;
+    const struct slab *s = cache_model_slab(m, machine_direct_pfn(machine, p), &head);
+    const uint32_t stride = s ? m->groups[cache_model_group(m, s->group)].stride : 0;
+    if (!stride || s->phase == PHASE_NONE) return false;
+    return (size_t)(p - (unsigned char *)machine_direct(machine, head)) % stride + 1 == s->phase;
+}
+
 /* The dead block's frames are nobody's: its slab is gone, or it was pages of its own. */
 static bool frames_are_free(const struct exec *x, const struct kernel_block *b)
 {
@@ -78,10 +91,11 @@ bool object_misuse(struct exec *x, const struct op *op, unsigned slot, uint64_t 
     struct kernel_call c = {.op = op, .slot = slot, .act = ACT_FREE};
     if (!kernel_begin(x, &c)) return false;
     if (c.must == REPORT_KINDS) {
-        /* Whether free frames once held an object, so that this is its second free, need not be remembered. */
+        /* Whether free frames, or a place inside an object, once held an object, so that this is its second free, need
+         * not be remembered. */
         bool gone = x->kernel->frames.owner[machine_direct_pfn(x->kernel->machine, target)] == FRAME_FREE;
         c.must = twice ? REPORT_DOUBLE_FREE : REPORT_BAD_FREE;
-        if (gone) c.must_or = twice ? REPORT_BAD_FREE : REPORT_DOUBLE_FREE;
+        if (gone || (twice && !is_place(x, target))) c.must_or = twice ? REPORT_BAD_FREE : REPORT_DOUBLE_FREE;
         c.must_rule = b->origin == ORIGIN_OBJECT ? RULE_B75 : RULE_B61;
     }
     if (kernel_declines(x, &c)) return true;

@@ -214,7 +214,7 @@ static bool gave_nothing(struct exec *x, const struct kernel_call *c, bool grant
 
 /* ---- Allocations ---------------------------------------------------------------------------------------------------- */
 
-static bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t unused)
+static EXEC_HOT bool step_alloc(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t unused)
 {
     (void)unused;
     const struct kernel_ops *ops = x->kernel->ops;
@@ -424,7 +424,7 @@ static bool is_pages(const struct kernel_block *b)
     return b->life == LIFE_LIVE && b->origin >= ORIGIN_PAGES && b->origin <= ORIGIN_BULK;
 }
 
-static bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t unused)
+static EXEC_HOT bool step_free(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t unused)
 {
     (void)unused;
     const struct kernel_model *k = x->kernel;

@@ -118,15 +118,15 @@ static bool crosses_zones(const struct machine *m, unsigned k, uint32_t block)
 /* One frame becomes free or not: of each order, the one block that it is in. */
 static void put_frame(struct frame_map *f, uint32_t pfn, bool is_free)
 {
-    uint32_t *set = f->set[machine_zone_of(f->machine, pfn)];
-    for (unsigned k = 0;; k++) {
-        uint64_t *word = &f->free_bits[k][(pfn >> k) / WORD_BITS], bit = UINT64_C(1) << (pfn >> k) % WORD_BITS;
+    uint32_t *set = f->set[machine_zone_of(f->machine, pfn)], block = pfn;
+    for (unsigned k = 0;; k++, block >>= 1) {
+        uint64_t *word = &f->free_bits[k][block / WORD_BITS], bit = UINT64_C(1) << block % WORD_BITS;
         if (is_free == !!(*word & bit)) return;
         *word ^= bit;
         set[k] += is_free ? 1 : UINT32_MAX;
         if (k == f->machine->max_order) return;
-        const uint64_t halves = UINT64_C(3) << ((pfn >> k) % WORD_BITS & ~1u);
-        if (is_free && ((*word & halves) != halves || crosses_zones(f->machine, k + 1, pfn >> (k + 1)))) return;
+        const uint64_t halves = UINT64_C(3) << (block % WORD_BITS & ~1u);
+        if (is_free && ((*word & halves) != halves || crosses_zones(f->machine, k + 1, block >> 1))) return;
     }
 }
 
@@ -146,8 +146,23 @@ static void put_frames(struct frame_map *f, uint32_t first, uint32_t last, bool 
 
 /* ---- Owners -------------------------------------------------------------------------------------------------------- */
 
+/* Most blocks are one frame. */
+static void set_one(struct frame_map *f, uint32_t pfn, uint16_t owner)
+{
+    const uint16_t before = f->owner[pfn];
+    f->touched[pfn / (WORD_BITS * WORD_BITS)] |= UINT64_C(1) << pfn / WORD_BITS % WORD_BITS;
+    f->owner[pfn] = owner;
+    if (before < FRAME_OWNERS) f->owned[before]--;
+    if (owner < FRAME_OWNERS) f->owned[owner]++;
+    if ((before == FRAME_FREE) != (owner == FRAME_FREE)) put_frame(f, pfn, owner == FRAME_FREE);
+}
+
 void frame_map_set(struct frame_map *f, uint32_t pfn, uint32_t count, uint16_t owner)
 {
+    if (count == 1) {
+        set_one(f, pfn, owner);
+        return;
+    }
     if (!count) return;
     uint32_t last = pfn + count - 1;
     bool was_free = f->owner[pfn] == FRAME_FREE, are_free = owner == FRAME_FREE;

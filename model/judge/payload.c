@@ -2,6 +2,7 @@
  * ones where the processor turns out to have them. */
 #include "payload.h"
 
+#include <endian.h>
 #include <string.h>
 
 uint64_t payload_key(uint32_t seed, uint64_t generation)
@@ -11,25 +12,27 @@ uint64_t payload_key(uint32_t seed, uint64_t generation)
     return x ^ x >> 32;
 }
 
-/* Byte i of a word as it lies in memory; and the word that begins `bytes` (below 8) into `low`, which `high` follows. */
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* Words lie in memory with their lowest byte first on every machine, so that reports are the same. Byte i of one; and
+ * the word that begins `bytes` (below 8) into `low`, which `high` follows. */
 #define BYTE_OF(word, i) ((unsigned char)((word) >> 8 * (i)))
 #define JOIN(low, high, bytes) ((low) >> 8 * (bytes) | (high) << (63 - 8 * (bytes)) << 1)
-#else
-#define BYTE_OF(word, i) ((unsigned char)((word) >> (56 - 8 * (i))))
-#define JOIN(low, high, bytes) ((low) << 8 * (bytes) | (high) >> (63 - 8 * (bytes)) >> 1)
-#endif
 
 /* The key of what begins at byte `at`, a multiple of 8; and the word of which `end` % 8 bytes are behind the one whose
  * key is `low`. */
 static inline uint64_t key_at(uint64_t key, size_t at) { return key + at / sizeof key * PAYLOAD_STEP; }
 static inline uint64_t word_of(uint64_t low, size_t end) { return JOIN(low, low + PAYLOAD_STEP, end % sizeof low); }
 
+static inline void put_word(unsigned char *p, uint64_t word)
+{
+    word = htole64(word);
+    memcpy(p, &word, sizeof word);
+}
+
 static inline uint64_t word_differs(const unsigned char *p, uint64_t word)
 {
     uint64_t seen;
     memcpy(&seen, p, sizeof seen);
-    return seen ^ word;
+    return seen ^ htole64(word);
 }
 
 #define LANES 2
@@ -88,14 +91,13 @@ void payload_fill(void *p, size_t n, uint64_t key)
         fill_16(to, n, key);
     } else if (n >= sizeof key) {
         /* One word from either end; two, if there are two. */
-        const uint64_t low = key_at(key, n - sizeof key), end = word_of(low, n), second = key + PAYLOAD_STEP;
-        memcpy(to, &key, sizeof key);
+        const uint64_t low = key_at(key, n - sizeof key);
+        put_word(to, key);
         if (n >= 2 * sizeof key) {
-            const uint64_t third = word_of(low - PAYLOAD_STEP, n);
-            memcpy(to + sizeof key, &second, sizeof second);
-            memcpy(to + n - 2 * sizeof key, &third, sizeof third);
+            put_word(to + sizeof key, key + PAYLOAD_STEP);
+            put_word(to + n - 2 * sizeof key, word_of(low - PAYLOAD_STEP, n));
         }
-        memcpy(to + n - sizeof end, &end, sizeof end);
+        put_word(to + n - sizeof low, word_of(low, n));
     } else {
         for (size_t i = 0; i < n; i++) to[i] = BYTE_OF(key, i);
     }

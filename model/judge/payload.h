@@ -1,8 +1,9 @@
 /* payload.h: contents that a block's owner writes, generated and never stored (SEMANTICS O6).
  *
- * The 8-byte word number j of a block is key + j * step, with one key for each generation of each block. Contents thus
- * depend on the position: a shifted, half or foreign copy shows, and no shadow copy is kept. The scheme is a counter and
- * not a hash because a compiler makes vector code of it: it runs at the speed of the memory.
+ * The 8-byte word number j of a block is key + j * step, its lowest byte first on every machine, with one key for each
+ * generation of each block. Contents thus depend on the position: a shifted, half or foreign copy shows, and no shadow
+ * copy is kept. The scheme is a counter and not a hash because a compiler makes vector code of it: it runs at the speed of
+ * the memory.
  */
 #ifndef PAYLOAD_H
 #define PAYLOAD_H

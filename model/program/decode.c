@@ -412,7 +412,7 @@ static uint64_t heap_size(unsigned x, unsigned y)
     case 13: return 16384 + y * 7;
     case 14: return 2048 + y;
     case 15:
-        if (y >= 0xf8) return (UINT64_C(1) << 32) + ((uint64_t)(x >> 4) << 28) + y;
+        if (y < 6 || y >= 0xfe) return (UINT64_C(1) << 32) + ((uint64_t)(x >> 4) << 28) + y;
         return y >= 0xf0 ? (UINT64_C(1) << 20) + y : 32768 + y * 3;
     default: return HEAP_SIZE_DEFAULT;
     }

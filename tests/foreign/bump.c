@@ -11,6 +11,9 @@
 #ifndef PREFIX
 #define PREFIX
 #endif
+#ifndef FORGETS
+#define FORGETS 0 /* an expression; -DFORGETS is 1 */
+#endif
 #define PASTE(a, b) a##b
 #define NAME2(prefix, word) PASTE(prefix, word)
 #define NAME(word) NAME2(PREFIX, word)
@@ -76,11 +79,8 @@ void *NAME(realloc)(void *p, size_t size)
     void *q = NAME(malloc)(size); /* through the symbol, as any library might: it must not reach another malloc */
     if (!p || !q) return q;
     const size_t had = (size_t)1 << header_of(p)->class;
-#ifndef FORGETS
-    memcpy(q, p, had < size ? had : size);
-#else
-    memset(q, 0, had < size ? had : size);
-#endif
+    if (FORGETS) memset(q, 0, had < size ? had : size);
+    else memcpy(q, p, had < size ? had : size);
     NAME(free)(p);
     return q;
 }
