@@ -134,6 +134,8 @@ enum alloc_promise {
     PROMISE_DETECTS_WRITES = 1 << 15,   /* A13: a write to freed memory is reported at the latest by check() */
     PROMISE_DRAINS = 1 << 16,           /* C24: when everything is freed, the heap decides as a fresh one would */
     PROMISE_PHYSICAL = 1 << 17,         /* C2: a block's bytes lie in consecutive frames (on a machine) */
+    PROMISE_FORGETS = 1 << 18,          /* not a duty but a fact, for `assay explore`: of a free block as walk() shows
+                                         it, no byte behind the first header_bytes + block_min_bytes is ever looked at */
 };
 
 struct alloc_contract {

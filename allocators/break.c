@@ -22,14 +22,15 @@
 #include <stdalign.h>
 #include <string.h>
 
-#define ALIGN alignof(max_align_t)
-
 struct record {
-    alignas(ALIGN) size_t bytes; /* of the payload, a multiple of ALIGN; bit 0: freed */
-    struct record *older;        /* the block before, NULL for the first */
+    alignas(max_align_t) size_t bytes; /* of the payload, a multiple of ALIGN; bit 0: freed */
+    struct record *older;              /* the block before, NULL for the first */
 };
 
-static_assert(sizeof(struct record) % ALIGN == 0, "a record keeps its payload aligned");
+/* No less than a record, so that there is room for one wherever there is room at all. There are machines on which no type
+ * asks for as much. */
+#define ALIGN sizeof(struct record)
+static_assert(ALIGN % alignof(max_align_t) == 0, "payloads are aligned for all types");
 
 #define FREED ((size_t)1)
 
@@ -82,11 +83,22 @@ static bool round_size(size_t size, size_t *bytes)
     return true;
 }
 
+/* Lowers the break below every freed block at the top. If the break stays, they do, until the next time. */
+static void give_back(struct heap *h)
+{
+    while (h->newest != NULL && (h->newest->bytes & FREED) && is_top(h, h->newest)) {
+        struct record *older = h->newest->older; /* read before its page goes */
+        if (h->backing->brk(h->backing, h->newest) != 0) return;
+        h->newest = older;
+    }
+}
+
 static void *break_malloc(void *heap, size_t size)
 {
     struct heap *h = heap;
     size_t bytes;
     if (!round_size(size, &bytes)) return NULL;
+    give_back(h); /* what the last free could not */
     size_t slack = -(uintptr_t)break_now(h) & (ALIGN - 1);
     unsigned char *start = h->backing->sbrk(h->backing, (ptrdiff_t)(slack + sizeof(struct record) + bytes));
     if (start == SBRK_FAILED) return NULL;
@@ -102,11 +114,7 @@ static void break_free(void *heap, void *p)
     if (p == NULL) return;
     int saved = errno;
     record_of(p)->bytes |= FREED;
-    while (h->newest != NULL && (h->newest->bytes & FREED) && is_top(h, h->newest)) {
-        struct record *older = h->newest->older; /* read before its page goes */
-        if (h->backing->brk(h->backing, h->newest) != 0) break;
-        h->newest = older;
-    }
+    give_back(h);
     errno = saved;
 }
 
@@ -178,7 +186,8 @@ const struct alloc_ops alloc_break = {
             .align_max = ALIGN,
             .zero_size = ZERO_SIZE_UNIQUE,
             .realloc_zero = REALLOC_ZERO_UNIQUE,
-            .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_DETERMINISTIC,
+            .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_DETERMINISTIC |
+                        PROMISE_STEADY | PROMISE_DRAINS,
             .header_bytes = sizeof(struct record),
             .overhead_bytes = ALIGN - 1,
         },

@@ -246,10 +246,14 @@ static const char *check_zone(const struct buddy *b, const struct buddy_zone *z)
 static const char *check_map(const struct buddy *b)
 {
     uint32_t blocks = 0, counted = 0;
-    for (uint32_t word = 0; word < FREE_MAP_WORDS; word++) {
-        bool above = b->free.summary[word / 64] >> word % 64 & 1;
-        if (above != (b->free.words[word] != 0)) return "the map's summary shows the words that are not 0";
-        blocks += (uint32_t)__builtin_popcountll(b->free.words[word]);
+    for (uint32_t above = 0; above < FREE_MAP_WORDS / 64; above++) {
+        static const uint64_t none[64];
+        const uint64_t *words = &b->free.words[above * 64], summary = b->free.summary[above];
+        if (!summary && memcmp(words, none, sizeof none) == 0) continue; /* as most of the map */
+        for (unsigned i = 0; i < 64; i++) {
+            if ((summary >> i & 1) != (words[i] != 0)) return "the map's summary shows the words that are not 0";
+            if (words[i]) blocks += (uint32_t)__builtin_popcountll(words[i]);
+        }
     }
     for (unsigned zone = 0; zone < ZONES; zone++)
         for (unsigned order = 0; order < MACHINE_ORDERS; order++) counted += b->zones[zone].blocks[order];

@@ -86,7 +86,10 @@ static bool is_last(const struct heap *h, const struct header *b) { return (unsi
 /* The free list holds every free block but the last of the heap. */
 static void list_insert(struct heap *h, struct header *b)
 {
-    if (is_last(h, b)) return;
+    if (is_last(h, b)) {
+        if (size_of(b) >= BLOCK_MIN) *links_of(b) = (struct links){0}; /* no trace of the past (PROMISE_FORGETS) */
+        return;
+    }
     *links_of(b) = (struct links){.next = h->free};
     if (h->free) links_of(h->free)->previous = b;
     h->free = b;
@@ -278,8 +281,7 @@ static void fl_free_sized(void *heap, void *p, size_t request)
     if (!b) return;
     /* Only the block's size is on record: a size that would have been given another block is certainly wrong. So is one that
      * is too large, or no size at all: what is left then is no remainder either, but huge or the whole block. */
-    if (size_of(b) - block_for(request) >= BLOCK_MIN)
-        h->backing->report(h->backing, REPORT_BAD_FREE, p);
+    if (size_of(b) - block_for(request) >= BLOCK_MIN) h->backing->report(h->backing, REPORT_BAD_FREE, p);
     else release(h, b);
 }
 
@@ -316,13 +318,13 @@ static bool resize_in_place(struct heap *h, struct header *b, size_t size)
         struct header *next = free_neighbour(h, b);
         size_t with_next = have + (next ? size_of(next) : 0), end = (next ? next : b)->size & END;
         bool at_end = (unsigned char *)b + with_next == h->end;
-        if (next && with_next >= size) {
+        if (with_next >= size) {
             list_remove(h, next);
         } else {
             if (!at_end || !is_contiguous(h) || !grow(h, size - with_next)) return false;
             with_next = size; /* over the wilderness, which is on no list */
         }
-        set_size(h, b, with_next, USED | end);
+        set_size(h, b, with_next, end); /* use() sets the rest */
     }
     use(h, b, size);
     return true;
@@ -430,7 +432,7 @@ static int fl_init(void *heap, struct backing *backing)
 {
     if (backing->kind != BACKING_BREAK) return EINVAL;
     ((struct heap *)heap)->backing = backing;
-    return fl_reset(heap);
+    return 0;
 }
 
 static void fl_fini(void *heap) { (void)heap; }
@@ -516,7 +518,7 @@ const struct alloc_ops alloc_freelist = {
                  .promises = PROMISE_ALIGN_SMALL | PROMISE_ERRNO | PROMISE_FREE_ERRNO | PROMISE_ALIGN_CHECKED |
                              PROMISE_MERGES | PROMISE_EXPLAINED | PROMISE_REUSES | PROMISE_STEADY | PROMISE_CONST_FREE |
                              PROMISE_DETERMINISTIC | PROMISE_DETECTS_BAD_FREE | PROMISE_DETECTS_SIZE | PROMISE_SPLITS |
-                             PROMISE_DRAINS,
+                             PROMISE_DRAINS | PROMISE_FORGETS,
                  .header_bytes = HEADER,
                  .block_min_bytes = BLOCK_MIN - HEADER,
                  .overhead_bytes = ALIGN - 1,

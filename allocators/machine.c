@@ -29,10 +29,18 @@ const struct machine_config_facts machine_configs[MACHINE_CONFIGS] = {
                       .max_order = 10,
                       .window_pages = 65536,
                       .pkmap_slots = 64},
+    [MACHINE_TINY] = {.zones = {{0, 0}, {0, 16}, {16, 16}},
+                      .max_order = 4,
+                      .no_watermarks = true,
+                      .window_pages = 24,
+                      .pkmap_slots = 8},
 };
 
-const char *const machine_config_names[MACHINE_CONFIGS] = {
-    [MACHINE_S64] = "s64", [MACHINE_S4] = "s4", [MACHINE_SODD] = "sodd", [MACHINE_SMAP] = "smap"};
+const char *const machine_config_names[MACHINE_CONFIGS] = {[MACHINE_S64] = "s64",
+                                                           [MACHINE_S4] = "s4",
+                                                           [MACHINE_SODD] = "sodd",
+                                                           [MACHINE_SMAP] = "smap",
+                                                           [MACHINE_TINY] = "tiny"};
 
 const char *const machine_zone_names[ZONES] = {
     [ZONE_DMA] = "dma", [ZONE_NORMAL] = "normal", [ZONE_HIGHMEM] = "highmem"};
@@ -223,6 +231,7 @@ void machine_give(struct machine *m, uint32_t pfn, uint32_t count)
 }
 
 uint32_t machine_taken(const struct machine *m) { return m->inside->taken; }
+uint32_t *machine_taken_count(struct machine *m) { return &m->inside->taken; }
 
 /* ---- Events -------------------------------------------------------------------------------------------------------- */
 

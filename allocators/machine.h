@@ -217,8 +217,9 @@ void machine_report(struct machine *m, enum alloc_report kind, const void *where
 
 /* E15, E16. S64: 64 MiB with three zones. S4: 64 frames, one zone, blocks up to order 4, no watermarks, a window of 96
  * pages. SODD: as S64, zone borders at pfn 1000 and 5003 and a window of 2048 pages. SMAP: DMA 1024, NORMAL 3072, HIGHMEM
- * 28672 frames, for large areas. */
-enum machine_config { MACHINE_S64, MACHINE_S4, MACHINE_SODD, MACHINE_SMAP, MACHINE_CONFIGS };
+ * 28672 frames, for large areas. TINY: 16 frames, one zone, blocks up to order 4, no watermarks, for searches that come to
+ * an end. */
+enum machine_config { MACHINE_S64, MACHINE_S4, MACHINE_SODD, MACHINE_SMAP, MACHINE_TINY, MACHINE_CONFIGS };
 
 struct machine_geometry {
     enum machine_config config;
@@ -269,8 +270,10 @@ static inline unsigned char *machine_oracle(const struct machine *m, uint32_t pf
     return m->oracle + ((size_t)pfn << m->page_shift);
 }
 
-/* Frames taken and not given back, page tables among them. */
+/* Frames taken and not given back, page tables among them. And where they are counted, for who puts a heap on the machine
+ * back as it was. */
 uint32_t machine_taken(const struct machine *m);
+uint32_t *machine_taken_count(struct machine *m);
 
 /* The events since machine_events_clear, oldest first, and how many there were of each kind. An order of events that does
  * not fit (MACHINE_EVENTS_MAX) is cut and machine_events_lost says so; TAKEs and GIVEs of equal neighbours under one mask are one

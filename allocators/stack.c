@@ -22,14 +22,15 @@
 #include <errno.h>
 #include <stdalign.h>
 
-#define ALIGN alignof(max_align_t)
-
 struct record {
-    alignas(ALIGN) size_t bytes; /* of the payload, a multiple of ALIGN */
-    size_t frames;               /* opened since the block above was taken */
+    alignas(max_align_t) size_t bytes; /* of the payload, a multiple of ALIGN */
+    size_t frames;                     /* opened since the block above was taken */
 };
 
-static_assert(sizeof(struct record) % ALIGN == 0, "a record keeps its payload aligned");
+/* No less than a record, so that there is room for one wherever there is room at all. There are machines on which no type
+ * asks for as much. */
+#define ALIGN sizeof(struct record)
+static_assert(ALIGN % alignof(max_align_t) == 0, "payloads are aligned for all types");
 
 struct stack {
     struct backing *backing;

@@ -59,7 +59,8 @@ struct word {
     WORD("+detects-bad-free", "a bad free is reported and changes nothing", .set = PROMISE_DETECTS_BAD_FREE)           \
     WORD("+detects-size", "a wrong size given to free_sized is reported", .set = PROMISE_DETECTS_SIZE)                 \
     WORD("+detects-writes", "a write to freed memory is reported", .set = PROMISE_DETECTS_WRITES)                      \
-    WORD("+trusts-zero", "fresh memory is given to it zeroed", .set = PROMISE_TRUSTS_ZERO)
+    WORD("+trusts-zero", "fresh memory is given to it zeroed", .set = PROMISE_TRUSTS_ZERO)                             \
+    WORD("+forgets", "the inside of a free block decides nothing (explore)", .set = PROMISE_FORGETS)
 
 #define WORD(name_, meaning_, ...) {.name = name_, __VA_ARGS__},
 static const struct word words[] = {WORDS};

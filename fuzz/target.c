@@ -27,9 +27,10 @@
 
 #define BUILTINS_MAX 512u
 
-static const struct canary *const canary_lists[] = {
-    broken_frames, broken_breaks, broken_maps, broken_heap,    broken_kin,     broken_tags,    broken_pages,
-    broken_zones,  broken_core,   broken_slab, broken_kmalloc, broken_vmalloc, broken_mempool, broken_faults};
+static const struct canary *const canary_lists[] = {broken_frames,  broken_breaks,  broken_maps,  broken_heap,
+                                                    broken_kin,     broken_tags,    broken_spans, broken_pages,
+                                                    broken_zones,   broken_core,    broken_slab,  broken_kmalloc,
+                                                    broken_vmalloc, broken_mempool, broken_faults};
 
 /* Built once; a canary's record is made of its base's, so it cannot be a constant. */
 static struct builtins {

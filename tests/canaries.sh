@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
-# timeout: 420
+# timeout: 1100
 # presets: release m32
 #
 # Every canary is found, and under the rule that it breaks: a bench that finds no planted fault says nothing with a PASS.
 # Programs are left as they are found: test_minimise.c has what becomes of them, and most of the time would go there.
 set -euo pipefail
 
-: "${ASSAY:?the program under test}"
-
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+# shellcheck source=tests/lib.sh
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 
 # One canary: a line for it if it was not found as it should be. It is found in far less time than it has. What only a
 # comparison shows is found beside another of its kind, and beside the allocator that it was made of; what only a refused
@@ -26,33 +24,30 @@ judge() {
 # With one seed: true if the rule was found. Adds what else was to `all`.
 look() {
     local name=$1 rule=$2 seed=$3 status=0 found
-    local report="$out/${name//\//-}.json" verb=(check "$name" --seconds 10)
+    local report="$work/${name//\//-}.json" verb=(check "$name" --programs 200000)
     if [[ $name == broken/fault_* ]]; then verb+=(--faults pairs); fi
     if [[ $rule == DIFFER ]]; then verb=(diff "$name" "$name" freelist --programs 1000); fi
-    timeout 60 "$ASSAY" "${verb[@]}" --seed "$seed" --jobs 1 --format json --quiet --no-minimize \
-        --out "$out/${name//\//-}" >"$report" 2>&1 || status=$?
+    timeout 300 "$assay" "${verb[@]}" --seed "$seed" --jobs 1 --format json --quiet --no-minimize \
+        --out "$work/${name//\//-}" >"$report" 2>&1 || status=$?
     found=$(sed -n 's/^{"type":"finding",.*"rule":"\([A-Z0-9]*\)".*/\1/p' "$report" | sort -u | tr '\n' ' ')
     if [[ $status -eq 1 && " $found" == *" $rule "* ]]; then
-        echo "$name" >>"$out/caught"
+        echo "$name" >>"$work/caught"
         return
     fi
     all+=" ${found:-nothing, exit status $status}"
     return 1
 }
 export -f judge look
-export ASSAY out
+export assay work
 
-"$ASSAY" list --canaries >"$out/all"
-all=$(wc -l <"$out/all")
-if [[ $all -eq 0 ]]; then
-    echo "no canary is built in"
-    exit 1
-fi
+"$assay" list --canaries >"$work/all"
+all=$(wc -l <"$work/all")
+[[ $all -gt 0 ]] || failed 'no canary is built in'
 
-touch "$out/caught"
+touch "$work/caught"
 # shellcheck disable=SC2016  # the inner shell expands them
-xargs -P"$(nproc)" -L1 bash -c 'judge "$@"' judge <"$out/all"
+xargs -P"$(nproc)" -L1 bash -c 'judge "$@"' judge <"$work/all"
 
-caught=$(wc -l <"$out/caught")
-echo "$caught of $all canaries were caught"
-[[ $caught -eq $all ]]
+caught=$(wc -l <"$work/caught")
+[[ $caught -eq $all ]] || failed "only $caught of $all canaries were caught"
+finish "all $all canaries were caught"

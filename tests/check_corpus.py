@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # presets: release
-# timeout: 600
 """The corpus holds what corpus/README.md says of it.
 
 Each file of corpus/rules/ names a rule in its name and its comments, and puts it to the test on a built-in allocator: the

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # presets: release
-# timeout: 300
 """Every rule of SEMANTICS is accounted for, put to the test by the built-in allocators, and broken by a canary.
 
 A rule that is never checked, or that no planted fault breaks, holds for nothing. That the canaries are found is the

@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# timeout: 600
 # presets: release asan gcc-asan m32 s390x
 #
 # corpus.sh: the hand-written programs and the regressions hold on every built-in allocator where running them is slow: with

@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# timeout: 300
 # presets: release debug asan m32
 #
 # diff.sh: the same programs on several allocators: what each breaks is told, what they choose is summed up, what they must
@@ -127,9 +126,10 @@ if [[ -c /dev/full ]]; then
     [[ $? == 2 && $(wc -l <said.err) == 1 ]] || failed 'a full disk is not seen' "$(<said.err)"
 fi
 
-# An interrupt ends it in order, with what was found.
-"$assay" diff freelist broken/calloc_dirty --seconds 60 --out found >out.txt 2>said.err &
-sleep 2
+# An interrupt ends it in order, with what was found: that is long before a worker has had a second of a processor.
+"$assay" diff freelist broken/calloc_dirty --seconds 300 --out found >out.txt 2>said.err &
+started+=($!)
+while kill -0 $! && [[ $(ps -o times= --ppid $! | sort -n | tail -n 1) -lt 1 ]]; do sleep 0.1; done
 kill -INT $!
 wait $!
 [[ $? == 1 ]] || failed 'an interrupted run loses its finding' "$(<said.err)"

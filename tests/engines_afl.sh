@@ -62,16 +62,23 @@ unset ASSAY_ALLOCATOR
 # ---- afl-fuzz, two instances --------------------------------------------------------------------------------------------
 
 # They share a folder and nothing else, as on two machines.
-fuzz() { "$assay" fuzz freelist --engine afl --jobs 1 --seconds "$1" --out shared --quiet; }
-fuzz 14 >report 2>&1 &
+exec_fuzz() { exec "$assay" fuzz freelist --engine afl --jobs 1 --seconds 200 --out shared --quiet; }
+# until_there PATTERN: waits for a file, for as long as both instances run.
+until_there() { while ! compgen -G "$1" >/dev/null && kill -0 "${started[@]}" 2>/dev/null; do sleep 0.2; done; }
+exec_fuzz >report 2>&1 &
 started+=($!)
-sleep 4
-ASSAY_INSTANCE=other_host fuzz 9 >report_other 2>&1
-status=$?
-[[ $status == 0 ]] || failed "the second instance ends with $status" "$(<report_other)"
+until_there 'shared/afl-freelist/main/queue/id:*'
+(export ASSAY_INSTANCE=other_host && exec_fuzz) >report_other 2>&1 &
+started+=($!)
+until_there 'shared/afl-freelist/other_host_0/queue/id:*,sync:main,*'
+until_there 'shared/afl-freelist/main/fuzzer_stats'
+kill -INT "${started[@]}"
 wait "${started[0]}"
 status=$?
 [[ $status == 0 ]] || failed "the first instance ends with $status" "$(<report)"
+wait "${started[1]}"
+status=$?
+[[ $status == 0 ]] || failed "the second instance ends with $status" "$(<report_other)"
 stats=shared/afl-freelist/main/fuzzer_stats
 grep -q 'target_mode *: .*shmem_testcase.*' $stats || failed 'inputs do not go through shared memory' "$(<$stats)"
 grep -q 'target_mode *: .*persistent' $stats || failed 'the target is not persistent' "$(<$stats)"

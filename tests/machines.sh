@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# timeout: 300
 # presets: m32 s390x
 # machines.sh: what is the same on every machine is the same bytes here as in the release build of 64-bit x86: the programs
 # that bytes stand for, in words and as C; the smallest program of a finding and its words, unless sizes of pointers enter;

@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# timeout: 300
 #
 # assay misuse: what it says of allocators that are known to detect, miss and suffer the caller's errors. Needs ASSAY (the
 # program) and ASSAY_CC (a C compiler).

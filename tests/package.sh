@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# timeout: 300
 # presets: release
 #
 # package.sh: what is installed suffices. The build is installed to a scratch prefix, which is then moved; a project in

@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# timeout: 300
 # presets: release
 #
 # stray.sh: one stray access of an allocator, reported three ways: by the model, as the rule that it breaks; by memcheck, as

@@ -89,7 +89,7 @@ static const struct error_case error_cases[] = {
     {"heap seed=4294967296", 11, "expected a number from 0 to 4294967295"},
     {"heap size 8", 10, "expected '='"},
     {"heap color=red", 6, "expected size, dirty, place, fence, course, seed, fail, machine or scatter"},
-    {"heap machine=s65", 14, "expected s64, s4, sodd or smap"},
+    {"heap machine=s65", 14, "expected s64, s4, sodd, smap or tiny"},
     {"heap dirty=blue", 12, "expected zero, a5, ff or random"},
     {"heap size=8 size=8", 13, "expected 'size' only once"},
     {"assay 1", 1, "expected an operation, not 'assay'; the nearest is 'sbrk'"},

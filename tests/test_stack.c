@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #define REGION_BYTES 1024u
-#define ALIGN alignof(max_align_t)
+#define ALIGN (alloc_stack.contract.align_min)
 
 static alignas(max_align_t) unsigned char memory[REGION_BYTES + 64];
 static alignas(max_align_t) unsigned char heap[256];

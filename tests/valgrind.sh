@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# timeout: 600
 # presets: release
 #
 # Valgrind sees nothing wrong and nothing lost in the harness, nor in the reference allocators, nor in the simulated machine,

@@ -110,16 +110,22 @@ void decides_on_address(struct alloc_ops *ops)
     ops->malloc = addressed_malloc;
 }
 
-/* The two bits tell every kind of dirt from every other. */
+/* The two bits tell every kind of dirt from every other. Only those of the first block are looked at: what the memory of
+ * later ones holds may be what the program wrote there (C41). */
 static void *curious_malloc(void *heap, size_t size)
 {
+    struct memory *m = memory_of(heap);
     unsigned char *p = base->malloc(heap, size);
-    return p ? enlarged(heap, p, size, (size_t)(p[base->usable_size(heap, p) - 1] >> 1 & 3) * 16) : NULL;
+    if (!p) return NULL;
+    if (!m->count) m->bytes = (size_t)(p[base->usable_size(heap, p) - 1] >> 1 & 3) * 16;
+    m->count = 1;
+    return enlarged(heap, p, size, m->bytes);
 }
 
 void decides_on_old_bytes(struct alloc_ops *ops)
 {
     offer_only_malloc(ops);
+    keep_memory(ops);
     drop_thrift_but(ops, 0);
     ops->malloc = curious_malloc;
 }

@@ -3,6 +3,7 @@
 #include "broken.h"
 #include "buddy_internal.h"
 #include "builtin.h"
+#include "gfp.h"
 #include "kernel_wrapper.h"
 
 static uint32_t frames_of(unsigned order) { return UINT32_C(1) << order; }
@@ -17,13 +18,22 @@ static struct page *clamping_alloc(void *heap, unsigned gfp, unsigned order)
 
 static void order_clamped(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = clamping_alloc; }
 
+/* A block twice as large is to be had for the asking: half the zone is free, with no block in it that need not be split. */
+static bool is_roomy(const struct buddy *b, unsigned gfp, unsigned order)
+{
+    const struct buddy_zone *z = &b->zones[gfp_zone(b->machine, gfp)];
+    bool larger = false, fits = false; /* (B15) */
+    for (unsigned k = order + 1; k <= b->machine->max_order; k++) larger = larger || z->blocks[k];
+    for (unsigned zone = 0; zone < ZONES; zone++) fits = fits || b->zones[zone].blocks[order % MACHINE_ORDERS];
+    return larger && !fits && z->free > (z->end - z->start) / 2;
+}
+
 /* Consecutive frames, but from an odd one on. */
 static struct page *misaligned_alloc(void *heap, unsigned gfp, unsigned order)
 {
     struct buddy *b = heap;
-    bool fits = false; /* a block that need not be split at all (B15) */
-    for (unsigned zone = 0; zone < ZONES; zone++) fits = fits || b->zones[zone].blocks[order % MACHINE_ORDERS];
-    if (!order || order >= b->machine->max_order || fits || (gfp & GFP_BIT_COMP)) return buddy_alloc(b, gfp, order);
+    if (!order || order >= b->machine->max_order || (gfp & GFP_BIT_COMP) || !is_roomy(b, gfp, order))
+        return buddy_alloc(b, gfp, order);
     struct page *page = buddy_alloc(b, gfp, order + 1);
     if (!page) return NULL;
     buddy_split(b, page, order + 1);
@@ -170,27 +180,17 @@ static void buddies_stay_apart(struct alloc_ops *ops)
     kernel_rows(ops)->free_page_block = lazy_free;
 }
 
-/* A free buddy is merged with, however small the block at its beginning is. */
-static void greedy_free(void *heap, struct page *page, unsigned order)
+/* Two single frames that are no buddies count as a pair. The lists are right: frames that somebody has would be given to
+ * another (C16) before anybody has seen the counts. */
+static void greedy_zone_info(void *heap, enum machine_zone_id zone, struct zone_info *out)
 {
-    struct buddy *b = heap;
-    const uint32_t pfn = buddy_pfn(b, page), other = pfn ^ frames_of(order);
-    struct buddy_zone *z = &b->zones[machine_zone_of(b->machine, pfn)];
-    const bool was_used = page->state == PAGE_USED;
-    buddy_free(b, page, order);
-    const bool inside = other >= z->start && other + frames_of(order) <= z->end && order < b->machine->max_order;
-    if (!was_used || !inside || b->pages[pfn].state != PAGE_FREE || b->pages[pfn].order != order) return;
-    if (b->pages[other].state != PAGE_FREE || b->pages[other].order >= order) return;
-    block_unlist(b, z, other);
-    block_unlist(b, z, pfn);
-    block_list(b, z, pfn & other, order + 1);
+    buddy_op_zone_info(heap, zone, out);
+    const uint32_t pairs = out->blocks[0] / 2;
+    out->blocks[0] -= 2 * pairs;
+    out->blocks[1] += pairs;
 }
 
-static void merges_unequal(struct alloc_ops *ops)
-{
-    ops->check = NULL;
-    kernel_rows(ops)->free_page_block = greedy_free;
-}
+static void merges_unequal(struct alloc_ops *ops) { kernel_rows(ops)->zone_info = greedy_zone_info; }
 
 static void lenient_free(void *heap, struct page *page, unsigned order)
 {
@@ -311,8 +311,7 @@ const struct canary broken_pages[] = {
     {"kmap_moves", "B8", "every kmap of a frame has another address", &alloc_buddy, kmap_moves},
     {"order_clamped", "B12", "too large an order is served with the largest", &alloc_buddy, order_clamped},
     {"block_misaligned", "B13", "a block begins at an odd frame", &alloc_buddy, block_misaligned},
-    {"merges_unequal", "B17", "a block is merged with the frames beside it though not all are free", &alloc_buddy,
-     merges_unequal},
+    {"merges_unequal", "B17", "free frames that are no buddies count as one block", &alloc_buddy, merges_unequal},
     {"buddies_stay_apart", "B17", "free buddies stay apart", &alloc_buddy, buddies_stay_apart},
     {"highmem_not_zeroed", "B19", "highmem is not cleared", &alloc_buddy, highmem_not_zeroed},
     {"tails_not_zeroed", "B19", "only the first frame is cleared", &alloc_buddy, tails_not_zeroed},

@@ -86,8 +86,14 @@ static struct page *unmarked_alloc(void *heap, unsigned gfp, unsigned order)
 
 static void marks_ignored(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages = unmarked_alloc; }
 
+/* Only what is refused otherwise, so that kswapd has been woken where the low mark was passed (B32). */
 static struct page *unreserved_alloc(void *heap, unsigned gfp, unsigned order)
 {
+    if (!may_retry(heap, gfp, order)) return buddy_alloc(heap, gfp, order);
+    const uint32_t injected = machine_event_count(machine_of(heap), EVENT_INJECTED);
+    struct page *page = buddy_alloc(heap, gfp | GFP_BIT_NOWARN, order);
+    if (page || machine_event_count(machine_of(heap), EVENT_INJECTED) != injected) return page;
+    machine_of(heap)->blocked = false;
     return alloc_with(heap, gfp, order, 100, 0);
 }
 
@@ -194,7 +200,7 @@ static void noretry_kills(struct alloc_ops *ops) { kernel_rows(ops)->alloc_pages
 static struct page *dma_killing_alloc(void *heap, unsigned gfp, unsigned order)
 {
     struct page *page = buddy_alloc(heap, gfp, order);
-    const bool low = (gfp & GFP_BIT_DMA) && gfp_reclaims(machine_of(heap), gfp);
+    const bool low = gfp_zone(machine_of(heap), gfp) == ZONE_DMA && gfp_reclaims(machine_of(heap), gfp);
     if (page || !low || machine_of(heap)->blocked || !may_retry(heap, gfp, order)) return page;
     machine_out_of_memory(machine_of(heap), gfp);
     return NULL;

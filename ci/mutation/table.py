@@ -68,16 +68,16 @@ def place_key(place):
 
 def write(root, folder, names):
     """The table anew, from the summaries of the last runs."""
-    lines = ["| allocator | judged | of these equivalent | killed | survived | kill rate | median | 95th percentile | most by | on |",
-             "|---|--:|--:|--:|--:|--:|--:|--:|---|---|"]
+    lines = ["| allocator | judged | equivalent | killed | survived | kill rate | median | 95th percentile | programs | most by | on |",
+             "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|---|"]
     for name in names:
-        path = pathlib.Path(folder, f"{name}.summary")
-        if not path.exists():
+        runs = [json.loads(path.read_text()) for path in pathlib.Path(folder).glob(f"{name}-*.summary")]
+        if not runs:
             continue
-        s = json.loads(path.read_text())
+        s = max(runs, key=lambda run: (run["judged"], run["programs"]))
         most = ", ".join(f"{rule} ({count})" for rule, count in s["rules"])
         lines.append(f"| {name} | {s['judged']} | {s['equivalent']} | {s['killed']} | {s['survived']} | {s['rate']:.1f} % | "
-                     f"{s['median_ms']:.0f} ms | {s['p95_ms']:.0f} ms | {most} | {s['date']}, {s['commit']} |")
+                     f"{s['median_ms']:.0f} ms | {s['p95_ms']:.0f} ms | {s['programs']} | {most} | {s['date']}, {s['commit']} |")
     page = pathlib.Path(root, "docs", "MUTATION.md")
     text = page.read_text()
     head, rest = text.split(BEGIN, 1)

@@ -238,7 +238,7 @@ int diff_run(struct diff *d, char *error, size_t size)
     if (!crews) return -1;
     for (unsigned k = 0; k < count && !failed; k++) failed = crew_open(&crews[k], d, error, size);
     while (!failed && !*d->interrupted) {
-        if (d->programs ? next >= d->programs : wall() - began >= d->seconds) break;
+        if (d->programs ? next >= d->programs : next && wall() - began >= d->seconds) break;
         failed = run_windows(d, crews, count, &next, error, size);
         if (d->progress) d->progress(d->context, d, wall() - began);
     }

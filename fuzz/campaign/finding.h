@@ -25,6 +25,8 @@ struct finding {
     char path[4096];            /* of the program on disk (.ops), empty if not written */
 };
 
+struct explore;
+
 struct summary {
     const struct target *target;
     enum verdict_kind verdict;
@@ -33,9 +35,10 @@ struct summary {
     double seconds; /* wall time of the campaign; < 0: not measured, so not told */
     bool interrupted;
     struct exec_counters counters;
-    uint64_t coverage;   /* what a fuzzing engine saw, in its own count; 0: not measured, so not told */
-    const char *command; /* "check", "fuzz", "replay" */
-    const char *message; /* for VERDICT_ERROR: what happened */
+    uint64_t coverage;             /* what a fuzzing engine saw, in its own count; 0: not measured, so not told */
+    const struct explore *explore; /* what `assay explore` came to; else NULL */
+    const char *command;           /* "check", "fuzz", "replay" */
+    const char *message;           /* for VERDICT_ERROR: what happened */
 };
 
 #endif

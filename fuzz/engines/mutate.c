@@ -12,8 +12,9 @@
 #define STRETCH_MAX 16u   /* records that one change takes together */
 #define TEXT_WORD "assay 1"
 
-/* In the swarm form this course costs as much as twenty programs; a mutant keeps it once in so many times. */
+/* In the swarm form this course costs as much as twenty programs: few new programs have it, and few mutants keep it. */
 #define COUNTED_COURSE 0xffu
+#define COUNTED_NEW_ONE_IN 512u
 #define COUNTED_ONE_IN 512u
 
 struct edit {
@@ -276,6 +277,18 @@ static bool geometry(struct edit *e)
     return true;
 }
 
+/* On a heap of some size, and so that generator_fit leaves it alone. */
+static void set_counted(struct edit *e)
+{
+    const bool counted = !below(e, COUNTED_NEW_ONE_IN);
+    if (e->bytes[9] == COUNTED_COURSE) e->bytes[9] = 0;
+    if (!counted) return;
+    e->bytes[6] &= 0xf0;
+    e->bytes[9] = COUNTED_COURSE;
+    e->bytes[10] = 0;
+    e->bytes[13] &= 0xc0;
+}
+
 /* As the generator draws them. What of it does not suit the target is written over when it is fitted (generator_fit). */
 static bool renew(struct edit *e)
 {
@@ -292,6 +305,7 @@ static bool renew(struct edit *e)
         if (!below(e, ILLEGAL_ONE_IN)) e->bytes[0] |= SWARM_ILLEGAL;
         e->bytes[4] = 0xff; /* all groups */
     }
+    if (!kernel && e->size >= SWARM_HEAD_BYTES) set_counted(e);
     measure(e);
     return true;
 }
@@ -359,8 +373,8 @@ size_t mutate(unsigned char *bytes, size_t size, size_t max, uint64_t seed)
     for (unsigned i = 0; i < MUTATIONS; i++) total += weights[i];
     struct edit e = begin(bytes, size, max, seed);
     if (!below(&e, RENEW_ONE_IN)) {
-        change(&e, MUTATE_RENEW);
-        return end(&e);
+        renew(&e);
+        return e.size;
     }
     for (unsigned left = 1 + (unsigned)__builtin_ctzll(word(&e) | 8); left; left--) {
         unsigned kind = 0;

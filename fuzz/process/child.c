@@ -215,7 +215,8 @@ static bool outgrown(const struct child *c)
     struct process_memory m = memory_of(running(c));
     uint64_t explained = j->first_bytes + j->position.own_bytes + BESIDE_LENT_MAX;
     if (c->limits.memory_bytes) return m.resident > c->limits.memory_bytes;
-    if (m.resident > MEMORY_MAX) return true;
+    /* States are found in memory that is shared with us, and are not the allocator's. */
+    if ((j->explore ? m.anonymous : m.resident) > MEMORY_MAX) return true;
     if (c->target.contract.backing == BACKING_HOST || j->started != program) return false;
     if (sanitizer_memcheck()) return false; /* its own notes on every byte touched are in there */
     return m.anonymous > explained && !is_emulated(c->pid);
@@ -286,6 +287,20 @@ static void autopsy(struct child *c, int status, struct child_result *r)
     posthumous(c, rule, r, seen);
 }
 
+/* Whether all that it lacks is a processor. */
+static bool is_runnable(pid_t pid)
+{
+    char path[32], text[128];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *behind_name = strrchr(text, ')');
+    return behind_name && behind_name[1] == ' ' && behind_name[2] == 'R';
+}
+
 /* True if the running program has gone on too long or taken too much; then the process is gone. */
 static bool overdue(struct child *c, struct child_result *r)
 {
@@ -299,7 +314,8 @@ static bool overdue(struct child *c, struct child_result *r)
         c->cpu_then = cpu;
         c->wall_then = wall;
     }
-    bool hung = cpu - c->cpu_then > c->limits.timeout || wall - c->wall_then > WALL_FACTOR * c->limits.timeout;
+    bool hung = cpu - c->cpu_then > c->limits.timeout ||
+                (wall - c->wall_then > WALL_FACTOR * c->limits.timeout && !is_runnable(c->pid));
     bool runaway = started && outgrown(c);
     /* A child that has not begun yet is loading: that may take long on a busy machine, but not for ever. */
     if ((!hung && !runaway) || (started == 0 && wall - c->wall_then < 60)) return false;
@@ -346,6 +362,12 @@ int child_begin_stretch(struct child *c, uint64_t first, unsigned count)
     c->journal->campaign.first = first;
     c->journal->campaign.programs = count;
     return command(c, WORKER_STRETCH);
+}
+
+int child_begin_exploration(struct child *c, struct explore *e)
+{
+    c->journal->explore = e;
+    return command(c, WORKER_EXPLORE);
 }
 
 static void run(struct child *c, const struct program *p, bool thorough, char word, struct child_result *r)

@@ -52,7 +52,8 @@ struct journal {
     volatile uint64_t first_bytes; /* anonymous memory of the child when this work began */
     char error[256];               /* why the child could not begin; empty if it could */
     struct campaign_orders campaign;
-    volatile pid_t apart; /* the copy of the child that is running instead of it; 0: none */
+    struct explore *explore; /* what to explore, in memory shared by fork; NULL: nothing */
+    volatile pid_t apart;    /* the copy of the child that is running instead of it; 0: none */
     volatile bool apart_done;
     volatile uint64_t apart_requests;
     bool observing; /* an observation log lies behind this record */
@@ -89,7 +90,8 @@ struct child {
     struct journal *journal;
     size_t journal_bytes;
     int journal_fd, socket;
-    bool anew; /* a library's process begins by exec and not by fork alone, so that its addresses are others each time */
+    bool
+        anew; /* a library's process begins by exec and not by fork alone, so that its addresses are others each time */
     pid_t pid; /* 0: none is running */
     /* of the watch over the running program */
     pid_t watched_pid; /* whose processor time cpu_then is */
@@ -133,6 +135,10 @@ int child_begin_campaign(struct child *c);
 /* Begins programs [first, first + count) of the journal's campaign.generator, for whose runs the log has room; it ends with
  * the first that breaks a rule, whose index is in campaign.index. 0 or -1 likewise. */
 int child_begin_stretch(struct child *c, uint64_t first, unsigned count);
+
+/* Begins the exploration (explore.h), whose record lies in memory that is shared with processes forked from here. Not for
+ * what has to be preloaded. 0 or -1 likewise. */
+int child_begin_exploration(struct child *c, struct explore *e);
 
 /* Waits for at most `seconds` for something to happen. True if the work has ended, with *result filled. */
 bool child_wait(struct child *c, double seconds, struct child_result *result);

@@ -1,6 +1,7 @@
 /* worker.c: worker.h is the manual. */
 #include "worker.h"
 
+#include "explore.h"
 #include "fault_runs.h"
 #include "host_maps.h"
 #include "loop_proof.h"
@@ -264,6 +265,19 @@ static void run_campaign(void)
     exec_close(x);
 }
 
+static void run_exploration(void)
+{
+    struct journal *j = self.journal;
+    const struct exec_options o = {.ops = j->target.ops,
+                                   .contract = j->target.contract,
+                                   .request_max = j->request_max,
+                                   .counters = &j->counters,
+                                   .position = &j->position};
+    j->first_bytes = memory_of(getpid()).anonymous;
+    j->started++;
+    explore_run(j->explore, &o, &j->verdict);
+}
+
 int worker_main(struct journal *j, int socket)
 {
     struct rlimit no_core = {0, 0};
@@ -279,6 +293,7 @@ int worker_main(struct journal *j, int socket)
     while (recv(socket, &word, 1, 0) == 1) {
         if (word == WORKER_CAMPAIGN) run_campaign();
         else if (word == WORKER_STRETCH) run_stretch();
+        else if (word == WORKER_EXPLORE) run_exploration();
         else if (word == WORKER_FAULTS) run_one_faults();
         else run_one();
         j->state = JOURNAL_DONE;

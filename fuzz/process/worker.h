@@ -4,7 +4,13 @@
 
 #include "child.h"
 
-enum worker_command { WORKER_RUN = 'r', WORKER_CAMPAIGN = 'c', WORKER_STRETCH = 's', WORKER_FAULTS = 'f' };
+enum worker_command {
+    WORKER_RUN = 'r',
+    WORKER_CAMPAIGN = 'c',
+    WORKER_STRETCH = 's',
+    WORKER_EXPLORE = 'e',
+    WORKER_FAULTS = 'f',
+};
 
 /* Serves commands from the socket until it closes; returns the exit status. The harness takes no memory from malloc and
  * prints nothing from here on: malloc may be the allocator under test. */

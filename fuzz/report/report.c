@@ -91,6 +91,7 @@ static const struct promise promises[] = {
     {PROMISE_DETECTS_SIZE, "detects-size", "a wrong size given to free_sized is reported"},
     {PROMISE_SPLITS, "splits", "a remainder that can hold a block stays free"},
     {PROMISE_TRUSTS_ZERO, "trusts-zero", "fresh memory is given to it zeroed"},
+    {PROMISE_FORGETS, "forgets", "the inside of a free block decides nothing"},
     {PROMISE_FRAMES, "frames", "blocks live until their frame is popped"},
     {PROMISE_DETECTS_WRITES, "detects-writes", "a write to freed memory is reported"},
 };

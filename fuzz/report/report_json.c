@@ -1,6 +1,7 @@
 /* report_json.c: JSON lines, one object a finding and one for the summary, which is last (docs/REPORTS.md). Keys come
  * in a fixed order, so that equal runs give equal bytes.
  */
+#include "explore.h"
 #include "report_internal.h"
 
 #include <inttypes.h>
@@ -104,6 +105,12 @@ void report_json_end(FILE *out, const struct summary *s)
     number_member(out, "findings", s->findings);
     number_member(out, "programs", s->counters.programs);
     number_member(out, "operations", s->counters.operations);
+    if (s->explore) {
+        number_member(out, "states", s->explore->states);
+        number_member(out, "calls", s->explore->transitions);
+        number_member(out, "depth", s->explore->depth);
+        bool_member(out, "closed", explore_proved(s->explore));
+    }
     const struct faults_counters *f = &s->counters.faults;
     if (f->requests || f->ones)
         fprintf(out,

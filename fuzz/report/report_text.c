@@ -1,9 +1,11 @@
 /* report_text.c: findings and summaries for people. A finding begins with what broke and ends with the command that
  * replays it; a failed summary ends with the last such command again, so that the last line of a failure always is one.
  */
+#include "explore.h"
 #include "names.h"
 #include "report_internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define PICTURE_COLUMNS 100u
@@ -137,6 +139,38 @@ static void print_skipped(FILE *out, const struct summary *s)
     if (separator[0] == ',') fprintf(out, ": not offered by %s\n", s->target->name);
 }
 
+static const char *plural(uint64_t n) { return n == 1 ? "" : "s"; }
+
+static void print_explored(FILE *out, const struct explore *e)
+{
+    char states[32], transitions[32];
+    fprintf(out, "%s state%s, %s call%s, %u deep", report_grouped(e->states, states), plural(e->states),
+            report_grouped(e->transitions, transitions), plural(e->transitions), e->depth);
+}
+
+/* How far an exploration came, and what it was of. */
+static void print_bound(FILE *out, const struct explore *e)
+{
+    const struct explore_orders *o = &e->orders;
+    if (explore_proved(e))
+        fputs("  closed: every program over these calls, of whatever length, holds the rules\n", out);
+    else fprintf(out, "  exhausted: every program over these calls of up to %u of them holds the rules\n", e->depth);
+    if (e->letter_count && o->heap.machine == MACHINE_TINY) fputs("  heap: the machine tiny, 16 frames\n", out);
+    else fprintf(out, "  heap: %" PRIu64 " bytes\n", o->heap.size);
+    if (e->end == EXPLORE_FULL) fputs("  --memory is used up\n", out);
+    if (e->crowded) fprintf(out, "  not tried: more than %u blocks at once\n", EXPLORE_LIVE_MAX);
+    const char *separator = "  calls: ";
+    for (unsigned kind = 0; kind < OP_KERNEL_FIRST; kind++) {
+        bool asked = false;
+        for (uint32_t i = 0; i < e->letter_count; i++) asked = asked || e->letters[i].kind == kind;
+        if (asked) fprintf(out, "%s%s", separator, op_name((enum op_kind)kind));
+        if (asked) separator = ", ";
+    }
+    fprintf(out, "; %s odd sizes and alignments\n", o->odd ? "with" : "without");
+    for (uint32_t i = 0; i < o->size_count; i++) fprintf(out, i ? " %" PRIu64 : "  sizes: %" PRIu64, o->sizes[i]);
+    putc('\n', out);
+}
+
 /* "  faults: 120 requests; 120 runs with one failing, 60 with two; left out: 400 pairs" */
 static void print_faults(FILE *out, const struct faults_counters *f)
 {
@@ -162,12 +196,16 @@ void report_text_end(FILE *out, const struct summary *s, bool quiet)
     fprintf(out, "%s %s: ", report_verdict_word(s->verdict), s->target->name);
     if (s->verdict == VERDICT_ERROR) fprintf(out, "%s; ", s->message != NULL ? s->message : "nothing was judged");
     if (s->findings > 0) fprintf(out, "%u finding%s; ", (unsigned)s->findings, s->findings == 1 ? "" : "s");
-    fprintf(out, "%s program%s, %s operation%s, %u rule%s checked", report_grouped(s->counters.programs, programs),
-            s->counters.programs == 1 ? "" : "s", report_grouped(s->counters.operations, operations),
-            s->counters.operations == 1 ? "" : "s", rules, rules == 1 ? "" : "s");
+    if (s->explore) print_explored(out, s->explore);
+    else
+        fprintf(out, "%s program%s, %s operation%s", report_grouped(s->counters.programs, programs),
+                plural(s->counters.programs), report_grouped(s->counters.operations, operations),
+                plural(s->counters.operations));
+    fprintf(out, ", %u rule%s checked", rules, plural(rules));
     if (s->coverage) fprintf(out, ", coverage %s", report_grouped(s->coverage, operations));
     if (s->seconds >= 0) fprintf(out, ", %.1f s", s->seconds);
     putc('\n', out);
+    if (!quiet && s->explore && s->verdict == VERDICT_PASS) print_bound(out, s->explore);
     if (!quiet) print_faults(out, &s->counters.faults);
     if (!quiet) print_skipped(out, s);
     if (s->interrupted) fputs("  interrupted: the budget was not used up\n", out);

@@ -58,9 +58,9 @@ static const struct {
     const char *name;
     int (*run)(const struct options *o);
 } verbs[] = {
-    {"list", verb_list},     {"check", verb_check},   {"fuzz", verb_fuzz},
-    {"replay", verb_replay}, {"diff", verb_diff},     {"minimize", verb_minimize},
-    {"show", verb_show},     {"record", verb_record}, {"misuse", verb_misuse},
+    {"list", verb_list},     {"check", verb_check},       {"fuzz", verb_fuzz}, {"replay", verb_replay},
+    {"diff", verb_diff},     {"minimize", verb_minimize}, {"show", verb_show}, {"record", verb_record},
+    {"misuse", verb_misuse}, {"explore", verb_explore},
 };
 
 /* Ends what was asked for on standard output: the exit status. */

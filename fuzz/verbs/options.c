@@ -5,6 +5,7 @@
  */
 #include "options.h"
 
+#include "explore.h"
 #include "machine.h"
 
 #include <ctype.h>
@@ -32,7 +33,7 @@ enum {
     RUNS = CHECK | FUZZ | REPLAY | DIFF | MINIMIZE | EXPLORE | BENCH, /* verbs that run an allocator */
     SEEKS = CHECK | FUZZ | DIFF | EXPLORE,                            /* verbs that make programs of their own */
     EVERY = (1 << 11) - 1,
-    PLANNED = EXPLORE | BENCH, /* parsed, but not part of this version */
+    PLANNED = BENCH, /* parsed, but not part of this version */
 };
 
 static const struct verb {
@@ -50,7 +51,7 @@ static const struct verb {
     {SHOW, "show", "FILE", "a program as text, C or a page, with what came of it and the memory drawn", 1, 1},
     {RECORD, "record", "-- COMMAND...", "a real program's allocations, as a program", 1, UINT16_MAX},
     {MISUSE, "misuse", "ALLOC", "what it makes of its caller's errors: what it detects, misses and suffers", 1, 1},
-    {EXPLORE, "explore", "ALLOC", "every program up to a bound on a tiny heap", 1, 1},
+    {EXPLORE, "explore", "ALLOC", "every program on a tiny heap: a proof, or the shortest that fails", 1, 1},
     {BENCH, "bench", "ALLOC... [FILE...]", "time, footprint and fragmentation, side by side", 1, UINT16_MAX},
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
@@ -77,7 +78,7 @@ _Static_assert(sizeof(enum report_format) == sizeof(unsigned) && sizeof(enum sho
 _Static_assert(MODE_ILLEGAL == 2 && sizeof(enum target_mode) == sizeof(unsigned), "CHOICE");
 _Static_assert(ENGINE_AFL == 2 && sizeof(enum fuzz_engine) == sizeof(unsigned), "CHOICE");
 _Static_assert(FAULTS_PAIRS == 2 && sizeof(enum faults_how) == sizeof(unsigned), "CHOICE");
-_Static_assert(MACHINE_S64 == 0 && MACHINE_SMAP == 3 && MACHINE_CONFIGS == 4, "likewise");
+_Static_assert(MACHINE_S64 == 0 && MACHINE_SMAP == 3, "likewise; tiny is for explore");
 
 #define KIB 1024.0
 #define MIB (KIB * KIB)
@@ -97,8 +98,8 @@ static const struct option_row {
 } rows[] = {
     {"seconds", 0, SECONDS, "S", TO(seconds), SEEKS | BENCH, 0.01, 86400, NULL, "budget of time (10)"},
     {"programs", 0, WIDE, "N", TO(programs), CHECK | DIFF, 1, 1e12, NULL, "budget of programs, instead of --seconds"},
-    {"seed", 0, WIDE, "N", TO(seed), SEEKS | BENCH, 0, 0x1p64, NULL, "seed of everything random (1)"},
-    {"jobs", 0, COUNT, "N", TO(jobs), SEEKS, 1, 1024, NULL, "worker processes (one a processor)"},
+    {"seed", 0, WIDE, "N", TO(seed), (SEEKS & ~EXPLORE) | BENCH, 0, 0x1p64, NULL, "seed of everything random (1)"},
+    {"jobs", 0, COUNT, "N", TO(jobs), SEEKS & ~EXPLORE, 1, 1024, NULL, "worker processes (one a processor)"},
     {"threads", 0, COUNT, "N", TO(threads), CHECK | BENCH, 1, 1, NULL, "threads in a program; only 1 is possible yet"},
     {"on", 0, TEXT, "ALLOC", TO(on), SHOW, 0, 0, NULL, "run it there first, and show what came of it"},
     {"prefix", 0, TEXT, "P", TO(prefix), RUNS | SHOW | MISUSE, 0, 0, NULL,
@@ -118,19 +119,24 @@ static const struct option_row {
     {"max-size", 0, BYTES, "BYTES", TO(max_size), RUNS, 1, 64 * GIB, NULL,
      "largest request that is filled (1G); suffixes K, M, G"},
     {"memory", 0, BYTES, "BYTES", TO(memory), RUNS, MIB, 1024 * GIB, NULL,
-     "what a worker may use (1G; 16M beside memory lent to it)"},
+     "what a worker may use (1G; 16M beside memory lent to it); explore: for states (1G)"},
     {"timeout", 0, SECONDS, "S", TO(timeout), RUNS, 0.01, 3600, NULL, "limit of processor time for one call (1)"},
+    {"heap", 0, BYTES, "BYTES", TO(heap), EXPLORE, 16, 64 * KIB, NULL, "memory lent (256; on a machine, 16 frames)"},
+    {"sizes", 0, TEXT, "LIST", TO(sizes), EXPLORE, 0, 0, NULL, "of requests (one of all that come to the same)"},
+    {"ops", 0, TEXT, "LIST", TO(ops), EXPLORE, 0, 0, NULL, "calls, or all (malloc,free,realloc,calloc,aligned_alloc)"},
+    {"depth", 0, COUNT, "N", TO(depth), EXPLORE, 1, EXPLORE_DEPTH_MAX, NULL, "calls in the longest program (no bound)"},
+    {"resume", 0, TEXT, "FILE", TO(resume), EXPLORE, 0, 0, NULL, "go on with what was saved there"},
     {"guard", 0, FLAG, NULL, TO(guard), CHECK | REPLAY | MINIMIZE, 0, 0, NULL,
      "under valgrind: have it report what the allocator does to blocks that live"},
     {"out", 0, TEXT, "DIR", TO(out), CHECK | FUZZ | DIFF | EXPLORE, 0, 0, NULL, "where findings go (assay-out)"},
     {"output", 'o', TEXT, "FILE", TO(output), MINIMIZE | SHOW | RECORD | BENCH, 0, 0, NULL, "file to write"},
     {"engine", 0, CHOICE, "ENGINE", TO(engine), FUZZ, 0, 0, engines, "builtin, libfuzzer or afl (builtin)"},
     {"keep", 0, FLAG, NULL, TO(keep), FUZZ, 0, 0, NULL, "file findings and coverage under corpus/, or under --out"},
-    {"format", 0, CHOICE, "FORMAT", TO(format), (RUNS & ~MINIMIZE) | MISUSE, 0, 0, formats,
+    {"format", 0, CHOICE, "FORMAT", TO(format), (RUNS & ~MINIMIZE) | MISUSE | LIST, 0, 0, formats,
      "report as text, json, junit or sarif"},
     {"as", 0, CHOICE, "FORM", TO(as), SHOW, 0, 0, shapes, "show as text, c or html"},
-    {"all", 0, FLAG, NULL, TO(all), CHECK | FUZZ | EXPLORE, 0, 0, NULL, "go on after a finding"},
-    {"no-minimize", 0, FLAG, NULL, TO(no_minimize), SEEKS, 0, 0, NULL, "leave failing programs as they are"},
+    {"all", 0, FLAG, NULL, TO(all), CHECK | FUZZ, 0, 0, NULL, "go on after a finding"},
+    {"no-minimize", 0, FLAG, NULL, TO(no_minimize), SEEKS & ~EXPLORE, 0, 0, NULL, "leave failing programs as they are"},
     {"names", 0, FLAG, NULL, TO(names), LIST, 0, 0, NULL, "names only, one a line"},
     {"canaries", 0, FLAG, NULL, TO(canaries), LIST, 0, 0, NULL, "the broken allocators, each with the rule it breaks"},
     {"quiet", 0, FLAG, NULL, TO(quiet), RUNS | RECORD, 0, 0, NULL, "no progress, and only the essence of a finding"},
@@ -300,7 +306,7 @@ static const struct option_row *find_row(const char *word, const char **value)
 }
 
 /* The option at argv[*at], and its value behind it if there is one to take. */
-static int parse_option(struct parser *p, const struct verb *verb, int argc, char **argv, int *at, unsigned *seen)
+static int parse_option(struct parser *p, const struct verb *verb, int argc, char **argv, int *at, uint64_t *seen)
 {
     const char *word = argv[*at], *value;
     const struct option_row *row = find_row(word, &value);
@@ -313,12 +319,12 @@ static int parse_option(struct parser *p, const struct verb *verb, int argc, cha
         if (*at + 1 >= argc) return fail(p, "--%s needs a value: --%s %s", row->name, row->name, row->argument);
         value = argv[++*at];
     }
-    *seen |= 1u << (row - rows);
+    *seen |= UINT64_C(1) << (row - rows);
     return set_value(p, row, value);
 }
-_Static_assert(ROWS <= 32, "parse_option keeps the options seen in one word of bits");
+_Static_assert(ROWS <= 64, "parse_option keeps the options seen in one word of bits");
 
-static bool was_seen(unsigned seen, const char *name)
+static bool was_seen(uint64_t seen, const char *name)
 {
     for (int i = 0; i < ROWS; i++)
         if (seen >> i & 1 && strcmp(rows[i].name, name) == 0) return true;
@@ -341,7 +347,7 @@ int options_parse(struct options *o, int argc, char **argv, char *error, size_t 
     struct parser parser = {.options = o, .error = error, .size = size}, *p = &parser;
     set_defaults(o);
     const struct verb *verb = NULL;
-    unsigned seen = 0;
+    uint64_t seen = 0;
     bool options_end = false;
     int at = 1;
     o->operands = argv + (argc > 0);

@@ -49,8 +49,13 @@ struct options {
     enum fuzz_engine engine;
     bool keep; /* fuzz: what was found is filed in a corpus */
     enum target_mode mode;
-    unsigned machine; /* as target.machine */
-    bool guard;       /* as target.guard */
+    unsigned machine;   /* as target.machine */
+    bool guard;         /* as target.guard */
+    uint64_t heap;      /* explore: bytes lent; 0: not given */
+    unsigned depth;     /* explore: calls of the longest program; 0: no bound */
+    const char *sizes;  /* explore: of requests; NULL: none given */
+    const char *ops;    /* explore: calls; NULL: none given */
+    const char *resume; /* explore: file to go on from; NULL: none given */
     enum faults_how faults;
     bool guard_maps;
     uint64_t limit_maps; /* bytes; 0: no limit */

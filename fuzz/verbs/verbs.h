@@ -17,6 +17,7 @@ int verb_diff(const struct options *o);
 int verb_minimize(const struct options *o);
 int verb_show(const struct options *o);
 int verb_record(const struct options *o);
+int verb_explore(const struct options *o);
 int verb_misuse(const struct options *o);
 
 /* One line on standard error: "assay: …". Returns STATUS_NOT_JUDGED. */

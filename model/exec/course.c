@@ -95,6 +95,14 @@ static bool free_all(struct exec *x, enum order order)
     return true;
 }
 
+/* Nothing was written beside the memory lent (C8). */
+static bool stayed_inside(struct exec *x)
+{
+    const void *at = lender_strayed(&x->lender);
+    exec_checked(x, RULE_C8);
+    return !at || exec_fail(x, RULE_C8, at, "the bytes beside the memory lent as they were", "one of them has changed");
+}
+
 /* The end of every round: contents, inside, and everything freed. */
 static bool wind_up(struct exec *x, enum order order)
 {
@@ -109,7 +117,7 @@ static bool wind_up(struct exec *x, enum order order)
     if (look && !model_inspect(x)) return false;
     if (!exec_break_finish(x) || !exec_maps_finish(x)) return false;
     x->options.position->kind = OP_FREE;
-    if (!free_all(x, order) || !kernel_finish(x)) return false;
+    if (!free_all(x, order) || !kernel_finish(x) || !stayed_inside(x)) return false;
     return !look || model_inspect(x);
 }
 
@@ -149,10 +157,22 @@ static bool largest_again(struct exec *x)
     return true;
 }
 
+static bool has(const struct program *p, enum op_kind kind)
+{
+    for (unsigned i = 0; i < p->op_count; i++)
+        if (p->ops[i].kind == kind) return true;
+    return false;
+}
+
+/* A break that the program itself has moved stays where it is when everything is freed. */
+static bool moves_break(const struct program *p) { return has(p, OP_SBRK) || has(p, OP_BRK); }
+
 static bool drain(struct exec *x)
 {
     if (!plain(x) || !largest_again(x)) return false;
-    if (!(x->options.contract.promises & PROMISE_DRAINS) || x->model.strangers || x->lender.refused) return true;
+    if (moves_break(x->program) || !(x->options.contract.promises & PROMISE_DRAINS) || x->model.strangers ||
+        x->lender.refused)
+        return true;
     model_fresh(x, false);
     x->round = 1;
     return exec_round(x) && wind_up(x, ASCENDING);
@@ -165,7 +185,9 @@ static bool drain(struct exec *x)
 static bool steady(struct exec *x)
 {
     if (!plain(x)) return false;
-    if (!(x->options.contract.promises & PROMISE_STEADY) || x->model.strangers || x->lender.refused) return true;
+    if (moves_break(x->program) || !(x->options.contract.promises & PROMISE_STEADY) || x->model.strangers ||
+        x->lender.refused)
+        return true;
     uint64_t settled = 0;
     for (x->round = 1; x->round < STEADY_ROUNDS; x->round++) {
         model_fresh(x, false);
@@ -246,6 +268,7 @@ static bool monotone(struct exec *x)
         dice = dice * UINT64_C(0xD1342543DE82EF95) + 1;
         size_t n = 1 + (size_t)((dice >> 33) % (i % 2 ? granted : granted < 300 ? granted : 300));
         if (i % 4 == 3) n = granted - (size_t)(dice >> 40) % (granted < 64 ? granted : 64);
+        if (x->ops->frame_push) x->ops->frame_push(x->heap); /* what reset() has to take back too */
         if (!exec_again(x)) return false;
         lender_spare(&x->lender);
         exec_checked(x, RULE_C30);
@@ -254,7 +277,7 @@ static bool monotone(struct exec *x)
             return exec_fail(x, RULE_C30, NULL, "a block: more was granted on a heap as fresh as this one",
                              "NULL for %zu bytes, a block for %zu", n, granted);
     }
-    return true;
+    return exec_again(x) && exec_round(x) && wind_up(x, ASCENDING);
 }
 
 /* The same calls elsewhere and with other dirt (C37), then with other contents (C41). */
@@ -346,6 +369,8 @@ static bool recover(struct exec *x)
                              "NULL for %zu bytes, with everything freed", most);
     }
     if (!host && !(x->options.contract.promises & PROMISE_DRAINS)) return true;
+    /* Where the break stood when somebody moved it, is another place in each round. */
+    if (moves_break(x->program) || has(x->program, OP_FOREIGN_SBRK)) return true;
     if (x->kernel && x->program->heap.fail % RECOVER_SAMPLE) return true;
     model_fresh(x, false);
     x->round = 2;

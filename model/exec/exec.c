@@ -465,8 +465,7 @@ static __attribute__((noinline)) bool note_call(struct exec *x, const struct op 
     return !x->rounds_compared || course_remembers(x);
 }
 
-/* One step of an operation; false if a rule was broken. */
-static bool run_step(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
+bool exec_make_call(struct exec *x, const struct op *op, unsigned slot, uint64_t a, uint64_t b)
 {
     struct exec_position *at = x->options.position;
     at->calls = at->calls + 1;
@@ -510,7 +509,7 @@ static bool run_op(struct exec *x, uint32_t index)
                              (slot + 2 * (unsigned)op->stride) % PROGRAM_SLOTS);
             uint64_t va = literal ? (size_t)a : evaluate(x, op, op->a_kind, a);
             uint64_t vb = packed ? b : literal ? (size_t)b : evaluate(x, op, op->b_kind, b);
-            if (!run_step(x, op, slot, va, vb)) {
+            if (!exec_make_call(x, op, slot, va, vb)) {
                 if (kernel && x->verdict.slot == PROGRAM_SLOTS) x->verdict.slot = (uint16_t)slot;
                 return false;
             }

@@ -33,12 +33,25 @@ static bool reported(struct exec *x, const void *p, enum rule rule, uint64_t ins
 /* Nobody lives there: freeing it would be an error. */
 static bool nobody_at(const struct exec *x, uintptr_t base) { return !shadow_owned(&x->model.shadow, base); }
 
-static bool bad_free(struct exec *x, const struct op *op, unsigned slot, void *p)
+static bool bad_free(struct exec *x, const struct op *op, unsigned slot, void *p, enum alloc_report or_kind)
 {
     uint64_t inside = exec_inside(x);
     x->ops->free(x->heap, p);
     noted(x, op, slot, p);
-    return reported(x, p, RULE_A11, inside, REPORT_BAD_FREE, REPORT_DOUBLE_FREE);
+    return reported(x, p, RULE_A11, inside, REPORT_BAD_FREE, or_kind);
+}
+
+/* An address that is none of the heap's: the harness's own memory, or just below or behind what was lent. */
+static void *stray(const struct exec *x)
+{
+    const struct backing *f = &x->lender.face;
+    const struct alloc_contract *c = &x->options.contract;
+    bool lent = f->kind == BACKING_REGION || f->kind == BACKING_BREAK || f->kind == BACKING_PAGES;
+    unsigned where = lent ? (x->program->heap.seed + x->op_index) % 3 : 0;
+    uintptr_t mask = ~((uintptr_t)c->align_min - 1), base = (uintptr_t)f->base;
+    if (where == 1) return (void *)((base - c->align_min) & mask);
+    if (where == 2) return (void *)((base + f->size + c->header_bytes + c->align_min - 1) & mask);
+    return (unsigned char *)x->history + 64;
 }
 
 /* A size that no rounding explains: beyond what the block could hold, one that no block has, or, if there is one, so small
@@ -88,11 +101,12 @@ bool exec_step_illegal(struct exec *x, const struct op *op, unsigned slot, uint6
     bool bad_frees = (promises & PROMISE_DETECTS_BAD_FREE) && x->ops->free;
     (void)b;
     switch ((enum op_kind)op->kind) {
-    case OP_DOUBLE_FREE: return !bad_frees || !freed || bad_free(x, op, slot, (void *)block->base);
+    case OP_DOUBLE_FREE: return !bad_frees || !freed || bad_free(x, op, slot, (void *)block->base, REPORT_DOUBLE_FREE);
     case OP_INTERIOR_FREE:
         if (!bad_frees || !live || block->request < 2 || block->unwatched) return true;
-        return bad_free(x, op, slot, (unsigned char *)block->base + 1 + a % (block->request - 1));
-    case OP_FOREIGN_FREE: return !bad_frees || bad_free(x, op, slot, (unsigned char *)x->history + 64 + a % 4096);
+        return bad_free(x, op, slot, (unsigned char *)block->base + 1 + a % (block->request - 1),
+                        REPORT_DOUBLE_FREE); /* which of the two is a matter of DIFFER */
+    case OP_FOREIGN_FREE: return !bad_frees || bad_free(x, op, slot, stray(x), REPORT_BAD_FREE);
     case OP_WRONG_SIZE_FREE:
         if (!(promises & PROMISE_DETECTS_SIZE) || !x->ops->free_sized || !live) return true;
         return wrong_size(x, op, slot, a);

@@ -66,6 +66,8 @@ typedef bool exec_step(struct exec *x, const struct op *op, unsigned slot, uint6
  * rarely needed. Calls between the model's own functions were close to a fifth of what the checks of a pair cost. */
 #define EXEC_HOT __attribute__((flatten))
 
+/* A step of whatever kind, judged whole: the call, what it reports, and what must hold after any call. */
+exec_step exec_make_call;
 exec_step exec_step_heap, exec_step_frames, exec_step_break, exec_step_maps, exec_step_illegal;
 
 /* Called when a heap has been made afresh, and when a program ends, before the heap is abandoned. */

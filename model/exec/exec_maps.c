@@ -274,6 +274,7 @@ static bool unmap_all(struct exec *x)
             return exec_fail(x, RULE_A46, address_of(m, page), "munmap of mapped pages succeeds", "-1 for %llu pages",
                              (unsigned long long)range.count);
         map_remove(m, &range);
+        if (!check_range(x, &range, RULE_A46, RULE_A46)) return false;
     }
     memset(m->slots, 0, sizeof m->slots);
     return true;

@@ -94,6 +94,11 @@ static bool visit(void *context, const struct alloc_block *s)
     if (w->begun && (base < w->end || s->size == 0))
         return exec_fail(x, RULE_C26, s->base, "blocks in address order, none empty",
                          "walk() goes backwards or stands still");
+    uintptr_t lent = (uintptr_t)x->lender.face.base, size = x->lender.face.size;
+    if (base < lent || base - lent > size || s->size > size - (base - lent))
+        return exec_fail(x, RULE_C26, NULL, "blocks inside the memory lent", "walk() shows one outside of it");
+    if (s->state != BLOCK_USED && s->payload)
+        return exec_fail(x, RULE_C26, s->base, "a payload of used blocks alone", "walk() shows one of another");
     uintptr_t expected = w->begun ? w->end : (uintptr_t)x->lender.face.base;
     bool gapless = x->lender.face.kind != BACKING_PAGES && !x->model.strangers;
     if ((c->promises & PROMISE_EXPLAINED) && gapless) {
@@ -123,7 +128,7 @@ static bool visit(void *context, const struct alloc_block *s)
 static bool stats_agree(struct exec *x, const struct alloc_stats *sums)
 {
     const struct alloc_contract *c = &x->options.contract;
-    struct alloc_stats s = {0};
+    struct alloc_stats s = {1, 1, 1, 1}; /* nothing may be left as it was */
     x->ops->stats(x->heap, &s);
     exec_checked(x, RULE_C21);
     if (s.used_blocks != sums->used_blocks || s.free_blocks != sums->free_blocks || s.free_bytes != sums->free_bytes)
@@ -133,8 +138,24 @@ static bool stats_agree(struct exec *x, const struct alloc_stats *sums)
     if (x->lender.face.kind == BACKING_HOST || x->model.strangers) return true;
     uint64_t taken = x->lender.face.kind == BACKING_REGION ? x->lender.face.size : lender_footprint(&x->lender);
     if (s.footprint_bytes <= taken && taken - s.footprint_bytes <= c->overhead_bytes) return true;
-    return exec_fail(x, RULE_C21, NULL, "the footprint that was taken from the memory lent", "%zu bytes instead of %llu",
-                     s.footprint_bytes, (unsigned long long)taken);
+    return exec_fail(x, RULE_C21, NULL, "the footprint that was taken from the memory lent",
+                     "%zu bytes instead of %llu", s.footprint_bytes, (unsigned long long)taken);
+}
+
+static bool enough(void *context, const struct alloc_block *s)
+{
+    (void)s;
+    ++*(unsigned *)context;
+    return false;
+}
+
+/* Whoever has seen enough is shown no more. */
+static bool walk_ends(struct exec *x)
+{
+    unsigned shown = 0;
+    x->ops->walk(x->heap, enough, &shown);
+    return shown <= 1 ||
+           exec_fail(x, RULE_C26, NULL, "a walk that ends when it is told to", "%u blocks more", shown - 1);
 }
 
 bool model_inspect(struct exec *x)
@@ -145,6 +166,11 @@ bool model_inspect(struct exec *x)
         exec_checked(x, RULE_C26);
         if (broken) return exec_fail(x, RULE_C26, NULL, "check() to find nothing", "%s", broken);
     }
+    if (x->ops->usable_size) {
+        exec_checked(x, RULE_A20);
+        if (x->ops->usable_size(x->heap, NULL))
+            return exec_fail(x, RULE_A20, NULL, "a usable size of 0 for NULL", "another one");
+    }
     if (!x->ops->walk) return true;
     struct walk w = {.x = x, .held = true};
     w.count = model_sort(x);
@@ -153,6 +179,7 @@ bool model_inspect(struct exec *x)
     if (w.used != w.count)
         return exec_fail(x, RULE_C26, NULL, "every live block shown by walk()", "%u of %u", w.used, w.count);
     if (x->ops->stats && !stats_agree(x, &w.sums)) return false;
+    if (!walk_ends(x)) return false;
     if (!(c->promises & PROMISE_EXPLAINED) || x->lender.face.kind != BACKING_BREAK || x->model.strangers || !w.begun)
         return true;
     exec_checked(x, RULE_C21);

@@ -52,11 +52,12 @@ static bool guards_fault(struct exec *x)
     const struct backing *b = &x->lender.face;
     if (!has_region(x) || exec_frames_model(x)->refusals++ % 64 != 0) return true;
     const unsigned char *first_page = b->base - (uintptr_t)b->base % b->page_bytes;
+    const unsigned char *behind = b->base + b->size + (-((uintptr_t)b->base + b->size) & (b->page_bytes - 1));
     exec_checked(x, RULE_C15);
     if (lender_readable(first_page - 1))
         return exec_fail(x, RULE_C15, b->base, "the page below the stack faults",
                          "the page below the stack is readable");
-    if (lender_readable(b->base + b->size))
+    if (lender_readable(behind))
         return exec_fail(x, RULE_C15, b->base + b->size, "the page above the stack faults",
                          "the page above the stack is readable");
     return true;

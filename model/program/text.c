@@ -24,7 +24,7 @@ static const char *const fence_words[FENCE_KINDS] = {"ends", "pages"};
 static const char *const course_words[COURSE_KINDS] = {
     "plain", "drain", "steady", "refill", "monotone", "twin", "permute", "free_cost", "recover",
 };
-static const char *const machine_words[MACHINE_CONFIGS] = {"s64", "s4", "sodd", "smap"};
+static const char *const machine_words[MACHINE_CONFIGS] = {"s64", "s4", "sodd", "smap", "tiny"};
 static const char *const scatter_words[] = {"no", "yes"};
 
 const struct heap_key_shape heap_key_shapes[HEAP_KEYS] = {
