@@ -93,7 +93,9 @@ judge() {
         echo "left $name: $(sed -n 's/^assay: [^:]*: //p' "$folder.txt")"
         return
     fi
-    found=$(sed -n 's/^FAIL [^:]*: \([A-Z0-9]*\) .*/\1/p' <<<"$said")
+    # The block that its usable_size(NULL) takes is shown by walk() after one call less.
+    if [[ $name == */usable_size_allocates ]]; then rule=C26; fi
+    found=$(sed -n 's/^FAIL [^:]*: \([A-Z0-9]*\) (.*/\1/p' <<<"$said")
     if [[ $found != "$rule" ]]; then
         echo "missed $name: $rule expected, found: ${found:-nothing}"
         return
