@@ -83,11 +83,22 @@ static bool round_size(size_t size, size_t *bytes)
     return true;
 }
 
+/* Lowers the break below every freed block at the top. If the break stays, they do, until the next time. */
+static void give_back(struct heap *h)
+{
+    while (h->newest != NULL && (h->newest->bytes & FREED) && is_top(h, h->newest)) {
+        struct record *older = h->newest->older; /* read before its page goes */
+        if (h->backing->brk(h->backing, h->newest) != 0) return;
+        h->newest = older;
+    }
+}
+
 static void *break_malloc(void *heap, size_t size)
 {
     struct heap *h = heap;
     size_t bytes;
     if (!round_size(size, &bytes)) return NULL;
+    give_back(h); /* what the last free could not */
     size_t slack = -(uintptr_t)break_now(h) & (ALIGN - 1);
     unsigned char *start = h->backing->sbrk(h->backing, (ptrdiff_t)(slack + sizeof(struct record) + bytes));
     if (start == SBRK_FAILED) return NULL;
@@ -103,11 +114,7 @@ static void break_free(void *heap, void *p)
     if (p == NULL) return;
     int saved = errno;
     record_of(p)->bytes |= FREED;
-    while (h->newest != NULL && (h->newest->bytes & FREED) && is_top(h, h->newest)) {
-        struct record *older = h->newest->older; /* read before its page goes */
-        if (h->backing->brk(h->backing, h->newest) != 0) break;
-        h->newest = older;
-    }
+    give_back(h);
     errno = saved;
 }
 

@@ -87,7 +87,7 @@ static bool is_last(const struct heap *h, const struct header *b) { return (unsi
 static void list_insert(struct heap *h, struct header *b)
 {
     if (is_last(h, b)) {
-        if (size_of(b) >= BLOCK_MIN) *links_of(b) = (struct links){0};
+        if (size_of(b) >= BLOCK_MIN) *links_of(b) = (struct links){0}; /* no trace of the past (PROMISE_FORGETS) */
         return;
     }
     *links_of(b) = (struct links){.next = h->free};

@@ -231,6 +231,7 @@ void machine_give(struct machine *m, uint32_t pfn, uint32_t count)
 }
 
 uint32_t machine_taken(const struct machine *m) { return m->inside->taken; }
+uint32_t *machine_taken_count(struct machine *m) { return &m->inside->taken; }
 
 /* ---- Events -------------------------------------------------------------------------------------------------------- */
 

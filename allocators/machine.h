@@ -270,8 +270,10 @@ static inline unsigned char *machine_oracle(const struct machine *m, uint32_t pf
     return m->oracle + ((size_t)pfn << m->page_shift);
 }
 
-/* Frames taken and not given back, page tables among them. */
+/* Frames taken and not given back, page tables among them. And where they are counted, for who puts a heap on the machine
+ * back as it was. */
 uint32_t machine_taken(const struct machine *m);
+uint32_t *machine_taken_count(struct machine *m);
 
 /* The events since machine_events_clear, oldest first, and how many there were of each kind. An order of events that does
  * not fit (MACHINE_EVENTS_MAX) is cut and machine_events_lost says so; TAKEs and GIVEs of equal neighbours under one mask are one

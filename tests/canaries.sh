@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# timeout: 1100
 # presets: release m32
 #
 # Every canary is found, and under the rule that it breaks: a bench that finds no planted fault says nothing with a PASS.

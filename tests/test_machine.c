@@ -56,6 +56,7 @@ static void the_zones_of_each_configuration(void **state) /* B2, E15, E16 */
         [MACHINE_S4] = {0, 64, 64, 96, 4},
         [MACHINE_SODD] = {1000, 5003, 16384, 2048, 10},
         [MACHINE_SMAP] = {1024, 4096, 32768, 65536, 10},
+        [MACHINE_TINY] = {0, 16, 16, 24, 4},
     };
     for (unsigned config = 0; config < MACHINE_CONFIGS; config++) {
         power_on((struct machine_geometry){.config = config});
@@ -69,7 +70,7 @@ static void the_zones_of_each_configuration(void **state) /* B2, E15, E16 */
         assert_int_equal(m.lowmem_frames, expected[config].normal);
         assert_int_equal(m.max_order, expected[config].max_order);
         assert_int_equal(m.vmalloc_end - m.vmalloc_start, (ptrdiff_t)expected[config].window_pages * PAGE);
-        assert_true(m.no_watermarks == (config == MACHINE_S4));
+        assert_true(m.no_watermarks == (config == MACHINE_S4 || config == MACHINE_TINY));
         for (uint32_t pfn = 0; pfn < m.frames; pfn++) {
             enum machine_zone_id zone = machine_zone_of(&m, pfn);
             assert_true(pfn >= m.zones[zone].start && pfn < m.zones[zone].end);

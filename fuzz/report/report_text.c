@@ -155,6 +155,8 @@ static void print_bound(FILE *out, const struct explore *e)
     if (explore_proved(e))
         fputs("  closed: every program over these calls, of whatever length, holds the rules\n", out);
     else fprintf(out, "  exhausted: every program over these calls of up to %u of them holds the rules\n", e->depth);
+    if (e->letter_count && o->heap.machine == MACHINE_TINY) fputs("  heap: the machine tiny, 16 frames\n", out);
+    else fprintf(out, "  heap: %" PRIu64 " bytes\n", o->heap.size);
     if (e->end == EXPLORE_FULL) fputs("  --memory is used up\n", out);
     if (e->crowded) fprintf(out, "  not tried: more than %u blocks at once\n", EXPLORE_LIVE_MAX);
     const char *separator = "  calls: ";

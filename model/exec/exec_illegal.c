@@ -104,7 +104,8 @@ bool exec_step_illegal(struct exec *x, const struct op *op, unsigned slot, uint6
     case OP_DOUBLE_FREE: return !bad_frees || !freed || bad_free(x, op, slot, (void *)block->base, REPORT_DOUBLE_FREE);
     case OP_INTERIOR_FREE:
         if (!bad_frees || !live || block->request < 2 || block->unwatched) return true;
-        return bad_free(x, op, slot, (unsigned char *)block->base + 1 + a % (block->request - 1), REPORT_BAD_FREE);
+        return bad_free(x, op, slot, (unsigned char *)block->base + 1 + a % (block->request - 1),
+                        REPORT_DOUBLE_FREE); /* which of the two is a matter of DIFFER */
     case OP_FOREIGN_FREE: return !bad_frees || bad_free(x, op, slot, stray(x), REPORT_BAD_FREE);
     case OP_WRONG_SIZE_FREE:
         if (!(promises & PROMISE_DETECTS_SIZE) || !x->ops->free_sized || !live) return true;

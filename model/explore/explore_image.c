@@ -59,7 +59,8 @@ static void make_runs(struct image *m)
         add_run(m, &x->lender.brk, sizeof x->lender.brk);
         add_run(m, &x->lender.high, sizeof x->lender.high);
     }
-    if (!is_machine(m)) add_run(m, x->lender.face.base, x->lender.face.size);
+    if (is_machine(m)) add_run(m, machine_taken_count(&x->lender.machine), sizeof(uint32_t));
+    else add_run(m, x->lender.face.base, x->lender.face.size);
     m->masked_runs = m->run_count;
     if (!m->fresh_state) add_run(m, x->heap, x->ops->state_size);
     for (size_t i = 0; m->fresh_state && i < state_lines(m); i++)
