@@ -264,20 +264,58 @@ void lender_init(struct lender *l)
     machine_init(&l->machine);
 }
 
-/* Readies the bytes of a region or break in span s and places it against the upper guard. */
+/* ---- What lies around a region ------------------------------------------------------------------------------------ */
+
+#define MARGIN 64u /* bytes looked at on either side of it, where no guard page begins at once */
+#define MARGIN_BYTE 0xC7
+
+struct margins {
+    unsigned char *below, *above;
+    size_t below_bytes, above_bytes;
+};
+
+static struct margins margins_of(const struct lender *l)
+{
+    const struct backing *f = &l->face;
+    struct margins m = {.above = f->base + f->size};
+    if (f->kind != BACKING_REGION) return (struct margins){0};
+    const size_t below = (uintptr_t)f->base % f->page_bytes;
+    const size_t above = (size_t)(page_end(l, m.above) - m.above);
+    m.above_bytes = above < MARGIN ? above : MARGIN;
+    m.below_bytes = below < MARGIN ? below : MARGIN;
+    m.below = f->base - m.below_bytes;
+    return m;
+}
+
+const void *lender_strayed(const struct lender *l)
+{
+    const struct margins m = margins_of(l);
+    for (size_t i = 0; i < m.below_bytes; i++)
+        if (m.below[i] != MARGIN_BYTE) return m.below + i;
+    for (size_t i = 0; i < m.above_bytes; i++)
+        if (m.above[i] != MARGIN_BYTE) return m.above + i;
+    return NULL;
+}
+
+/* Readies the bytes of a region or break in span s and places it against the upper guard, or close to it. */
 static int lend_bytes(struct lender *l, struct span *s)
 {
     struct backing *f = &l->face;
     if (s->fenced && mprotect(s->start, s->bytes, PROT_READ | PROT_WRITE)) return ENOMEM;
     s->fenced = false;
     f->base = s->start + s->bytes - f->size;
-    /* A region may end anywhere too; then strays behind it go unseen, so only every second one does. */
+    /* A region may end anywhere too; then a stray far behind it goes unseen, so only every second one does. */
     if (f->kind == BACKING_REGION && l->geometry.seed % 2) f->base -= (s->bytes - f->size) / 2;
     bool large = s->bytes / f->page_bytes > SMALL_PAGES;
     if (s->bytes > DIRT_BYTES_MAX || (large && l->geometry.dirt == DIRT_ZERO))
         madvise(s->start, s->bytes, MADV_DONTNEED); /* reads as zeros again, without touching a page */
     else soil(l, f->base, f->size);
-    if (f->kind == BACKING_REGION) return 0;
+    if (f->kind == BACKING_REGION) {
+        const struct margins m = margins_of(l);
+        memset(m.below, MARGIN_BYTE, m.below_bytes);
+        memset(m.above, MARGIN_BYTE, m.above_bytes);
+        return 0;
+    }
     l->brk = l->high = f->base;
     f->sbrk = face_sbrk;
     f->brk = face_brk;

@@ -2,8 +2,9 @@
  *
  * A lender owns address space for one heap at a time: a region, a break, or a window of pages, each with inaccessible
  * pages at both ends. The end of a region or break of odd size lies against the guard to the byte, so its base has no
- * particular alignment. A lender counts what is asked of it, refuses the n-th request when told to, and is made fresh
- * between programs at a cost that follows what was touched.
+ * particular alignment; that of a region with an odd seed lies before it, so that its end has none either. The bytes beside
+ * a region are watched. A lender counts what is asked of it, refuses the n-th request when told to, and is made fresh between
+ * programs at a cost that follows what was touched.
  */
 #ifndef BACKING_H
 #define BACKING_H
@@ -61,6 +62,10 @@ void lender_init(struct lender *l);
  * hold lender_file_byte, a machine is as after power-on, counts are 0. 0, or errno if and only if the host has no such
  * address space (ENOMEM). */
 int lender_fresh(struct lender *l, const struct lender_geometry *geometry);
+
+/* The first byte beside a region that somebody has written since lender_fresh; NULL: none that is looked at, which are those
+ * of its first and last page, up to 64 on either side. */
+const void *lender_strayed(const struct lender *l);
 
 /* Gives all address space back. */
 void lender_close(struct lender *l);

@@ -70,7 +70,8 @@ static void fixture_report(void *host, enum alloc_report kind, const void *where
 static void power_on(enum machine_config config)
 {
     const struct machine_geometry geometry = {.config = config, .dirt = 0xA5};
-    const struct machine_host host = {&around, fixture_reclaim, fixture_kill, fixture_report};
+    const struct machine_host host = {
+        .host = &around, .reclaim = fixture_reclaim, .out_of_memory = fixture_kill, .report = fixture_report};
     around = (struct surroundings){.report = NONE};
     assert_int_equal(machine_fresh(&machine, &geometry, &host), 0);
     memset(b, 0, sizeof *b);

@@ -61,6 +61,21 @@ static void both_guards_fault_and_the_upper_one_touches(void **state)
         }
 }
 
+static void a_byte_beside_a_region_is_seen(void **state)
+{
+    (void)state;
+    lend((struct lender_geometry){.kind = BACKING_REGION, .size = 1001, .seed = 1});
+    assert_null(lender_strayed(&lender));
+    base()[0] = base()[1000] = 1;
+    assert_null(lender_strayed(&lender));
+    base()[1001] ^= 1;
+    assert_ptr_equal(lender_strayed(&lender), base() + 1001);
+    base()[-1] ^= 1;
+    assert_ptr_equal(lender_strayed(&lender), base() - 1);
+    lend((struct lender_geometry){.kind = BACKING_REGION, .size = 1001, .seed = 1});
+    assert_null(lender_strayed(&lender));
+}
+
 static void an_unfenced_break_is_accessible_to_its_limit(void **state)
 {
     (void)state;
@@ -390,6 +405,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(both_guards_fault_and_the_upper_one_touches, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_byte_beside_a_region_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unfenced_break_is_accessible_to_its_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_window_is_inaccessible_until_mapped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_hold_what_they_should_and_are_made_fresh, set_up, tear_down),

@@ -16,6 +16,12 @@ struct canary {
     void (*patch)(struct alloc_ops *ops);
 };
 
+/* Who got that wrong in the field (origins.c); by the name of the canary. Ends with a NULL name. */
+struct canary_origin {
+    const char *name, *origin;
+};
+extern const struct canary_origin canary_origins[];
+
 /* Each ends with a NULL name. */
 extern const struct canary broken_heap[], broken_kin[], broken_tags[], broken_spans[];
 extern const struct canary broken_frames[], broken_breaks[], broken_maps[];

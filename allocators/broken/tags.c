@@ -171,11 +171,12 @@ static int start(void *heap, struct backing *backing, enum tags_bug bug)
     struct tags *h = heap;
     *h = (struct tags){.bug = bug};
     const uintptr_t mask = TAGS_ALIGN - 1, base = (uintptr_t)backing->base;
-    size_t bytes = backing->size;
+    size_t bytes = has(h, region_size_in_32_bits) ? (uint32_t)backing->size : backing->size;
     uintptr_t from = has(h, region_base_taken_as_aligned) ? (base + 7) & ~(uintptr_t)7 : (base + mask) & ~mask;
     if (backing->kind != BACKING_REGION) return EINVAL;
     if (bytes < TAGS_BLOCK_MIN + 2 * TAGS_ALIGN) return ENOMEM;
-    bytes = (bytes - (from - base)) & ~(size_t)mask;
+    if (!has(h, region_aligned_not_shortened)) bytes -= from - base;
+    bytes = (has(h, region_end_rounded_up) ? bytes + mask : bytes) & ~(size_t)mask;
     h->first = (struct tag *)from;
     h->top_used = h->mark = h->first;
     h->end = tag_at(h->first, bytes);

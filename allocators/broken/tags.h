@@ -25,6 +25,9 @@
 #define TAGS_BUGS(BUG)                                                                                            \
     /* init */                                                                                                    \
     BUG(region_base_taken_as_aligned, "A2", "the region's first byte is taken for an aligned one")                \
+    BUG(region_aligned_not_shortened, "C8", "aligning the base moves the end along, out of the region")           \
+    BUG(region_end_rounded_up, "C8", "a region of odd size is rounded up to whole granules")                      \
+    BUG(region_size_in_32_bits, "C31", "the size of the region is kept in 32 bits")                               \
     /* sizes */                                                                                                   \
     BUG(request_in_16_bits, "A20", "blocks are counted in units, in 16 bits")                                     \
     BUG(request_in_31_bits, "A20", "a size is compared as an int")                                                \

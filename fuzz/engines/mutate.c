@@ -14,7 +14,7 @@
 
 /* In the swarm form this course costs as much as twenty programs: few new programs have it, and few mutants keep it. */
 #define COUNTED_COURSE 0xffu
-#define COUNTED_NEW_ONE_IN 2048u
+#define COUNTED_NEW_ONE_IN 512u
 #define COUNTED_ONE_IN 512u
 
 struct edit {

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-const struct faults_budget faults_of_one = {.ones_max = FAULTS_ONES_MAX, .pairs_max = 64};
+const struct faults_budget faults_of_one = {.ones_max = 512, .pairs_max = 64};
 const struct faults_budget faults_of_many = {.ones_max = 64, .pairs_max = 32};
 
 bool watch_wanted(const struct target *t, const struct program *p)

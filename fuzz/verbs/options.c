@@ -132,7 +132,7 @@ static const struct option_row {
     {"output", 'o', TEXT, "FILE", TO(output), MINIMIZE | SHOW | RECORD | BENCH, 0, 0, NULL, "file to write"},
     {"engine", 0, CHOICE, "ENGINE", TO(engine), FUZZ, 0, 0, engines, "builtin, libfuzzer or afl (builtin)"},
     {"keep", 0, FLAG, NULL, TO(keep), FUZZ, 0, 0, NULL, "file findings and coverage under corpus/, or under --out"},
-    {"format", 0, CHOICE, "FORMAT", TO(format), (RUNS & ~MINIMIZE) | MISUSE, 0, 0, formats,
+    {"format", 0, CHOICE, "FORMAT", TO(format), (RUNS & ~MINIMIZE) | MISUSE | LIST, 0, 0, formats,
      "report as text, json, junit or sarif"},
     {"as", 0, CHOICE, "FORM", TO(as), SHOW, 0, 0, shapes, "show as text, c or html"},
     {"all", 0, FLAG, NULL, TO(all), CHECK | FUZZ, 0, 0, NULL, "go on after a finding"},

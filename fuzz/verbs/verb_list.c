@@ -2,6 +2,7 @@
 #include "broken/broken.h"
 #include "canaries.h"
 #include "kernel.h"
+#include "report_internal.h"
 #include "verbs.h"
 
 #include <stdio.h>
@@ -89,12 +90,38 @@ static void describe(const struct alloc_ops *a)
     if (n) print_words("promises", words, n);
 }
 
+static const char *origin_of(const struct canary *canary)
+{
+    const struct canary_origin *o = canary_origins;
+    while (o->name && strcmp(o->name, canary->name) != 0) o++;
+    return o->origin;
+}
+
+/* One line of JSON; `origin` is missing where the canary was made for its rule alone. */
+static void describe_canary(const struct alloc_ops *a, const struct canary *canary)
+{
+    fputs("{\"name\":", stdout);
+    json_string(stdout, a->name);
+    printf(",\"rule\":\"%s\",\"family\":", canary->rule);
+    json_string(stdout, canary->base->name);
+    fputs(",\"summary\":", stdout);
+    json_string(stdout, canary->summary);
+    if (origin_of(canary)) fputs(",\"origin\":", stdout);
+    if (origin_of(canary)) json_string(stdout, origin_of(canary));
+    puts("}");
+}
+
 int verb_list(const struct options *o)
 {
+    const bool json = o->format == FORMAT_JSON;
+    if (o->format != FORMAT_TEXT && !(json && o->canaries))
+        return complain("list: --format json is for --canaries, and there are no others");
+
     for (const struct alloc_ops *const *a = target_builtins(); *a; a++) {
         const struct canary *canary = canary_of((*a)->name);
         if (o->canaries != (canary != NULL)) continue;
-        if (canary) printf("%s %s\n", (*a)->name, canary->rule);
+        if (canary && json) describe_canary(*a, canary);
+        else if (canary) printf("%s %s\n", (*a)->name, canary->rule);
         else if (o->names) puts((*a)->name);
         else describe(*a);
     }

@@ -95,6 +95,14 @@ static bool free_all(struct exec *x, enum order order)
     return true;
 }
 
+/* Nothing was written beside the memory lent (C8). */
+static bool stayed_inside(struct exec *x)
+{
+    const void *at = lender_strayed(&x->lender);
+    exec_checked(x, RULE_C8);
+    return !at || exec_fail(x, RULE_C8, at, "the bytes beside the memory lent as they were", "one of them has changed");
+}
+
 /* The end of every round: contents, inside, and everything freed. */
 static bool wind_up(struct exec *x, enum order order)
 {
@@ -109,7 +117,7 @@ static bool wind_up(struct exec *x, enum order order)
     if (look && !model_inspect(x)) return false;
     if (!exec_break_finish(x) || !exec_maps_finish(x)) return false;
     x->options.position->kind = OP_FREE;
-    if (!free_all(x, order) || !kernel_finish(x)) return false;
+    if (!free_all(x, order) || !kernel_finish(x) || !stayed_inside(x)) return false;
     return !look || model_inspect(x);
 }
 

@@ -233,7 +233,7 @@ static uint64_t hash_live(const struct search *s)
     uint64_t sum = 0;
     for (uint64_t alive = x->model.alive[0]; alive; alive &= alive - 1) {
         const struct block *b = &x->model.blocks[__builtin_ctzll(alive)];
-        uint64_t h = (b->base - (uintptr_t)x->lender.face.base) << 32 ^ block_usable(b);
+        uint64_t h = (uint64_t)(b->base - (uintptr_t)x->lender.face.base) << 32 ^ block_usable(b);
         if (s->sized) h = hash_mix(h) ^ b->request << 8 ^ given_back_as(b);
         sum += hash_mix(h + 1);
     }
