@@ -228,6 +228,15 @@ static uint32_t host_out_of_memory(void *host, uint32_t gfp)
 
 static bool host_refuses(void *host) { return lender_refuses(host); }
 
+/* What the limit refuses explains a refusal as well as what fails on demand. */
+static bool maps_refused(void *context, bool full)
+{
+    struct lender *l = context;
+    if (lender_refuses(l)) return true;
+    l->refused += full;
+    return full;
+}
+
 static void host_report(void *host, enum alloc_report kind, const void *where)
 {
     struct lender *l = host;
@@ -343,7 +352,7 @@ int lender_fresh(struct lender *l, const struct lender_geometry *geometry)
     l->reports = 0;
     l->brk = l->high = NULL;
     if (geometry->kind == BACKING_HOST) {
-        host_maps_judge(host_refuses, l);
+        host_maps_judge(maps_refused, l);
         return 0;
     }
     if (geometry->kind == BACKING_MACHINE) return lend_machine(l);

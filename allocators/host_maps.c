@@ -19,7 +19,7 @@ __thread unsigned host_maps_inside;
 
 int host_maps_watch(uint64_t limit_bytes) { return (void)limit_bytes, ENOSYS; }
 bool host_maps_watched(void) { return false; }
-void host_maps_judge(bool (*refuses)(void *context), void *context) { (void)refuses, (void)context; }
+void host_maps_judge(bool (*refuses)(void *context, bool full), void *context) { (void)refuses, (void)context; }
 uint64_t host_maps_bytes(void) { return 0; }
 #else
 
@@ -65,7 +65,7 @@ struct piece {
 
 static struct {
     bool on;
-    bool (*refuses)(void *context);
+    bool (*refuses)(void *context, bool full);
     void *context;
     uint64_t limit, bytes;
     uintptr_t next;       /* where the next mapping is tried */
@@ -161,8 +161,8 @@ static size_t whole(long bytes) { return ((size_t)bytes + PAGE - 1) & ~(size_t)(
 /* Refused on demand, or as the limit is reached. */
 static bool refused(size_t more)
 {
-    bool refuses = watch.refuses && watch.refuses(watch.context);
-    return refuses || (watch.limit && (watch.bytes > watch.limit || more > watch.limit - watch.bytes));
+    const bool full = watch.limit && (watch.bytes > watch.limit || more > watch.limit - watch.bytes);
+    return (watch.refuses && watch.refuses(watch.context, full)) || full;
 }
 
 /* ---- The library's calls ---------------------------------------------------------------------------------------------- */
@@ -327,7 +327,7 @@ int host_maps_watch(uint64_t limit_bytes)
 
 bool host_maps_watched(void) { return watch.on; }
 
-void host_maps_judge(bool (*refuses)(void *context), void *context)
+void host_maps_judge(bool (*refuses)(void *context, bool full), void *context)
 {
     watch.context = context;
     watch.refuses = refuses;

@@ -29,8 +29,9 @@
 int host_maps_watch(uint64_t limit_bytes);
 bool host_maps_watched(void);
 
-/* Who counts the requests and says which of them is refused, from now on; NULL: nobody. Called with signals blocked. */
-void host_maps_judge(bool (*refuses)(void *context), void *context);
+/* Who counts the requests and says which of them is refused, from now on; NULL: nobody. `full`: the limit is reached, and
+ * this one is refused whatever the answer. Called with signals blocked. */
+void host_maps_judge(bool (*refuses)(void *context, bool full), void *context);
 
 /* Bytes that the library has mapped and not unmapped, with what the break has grown by; 0 if nothing is watched. */
 uint64_t host_maps_bytes(void);

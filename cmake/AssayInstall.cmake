@@ -29,8 +29,8 @@ install(EXPORT assay NAMESPACE assay:: FILE assayTargets.cmake DESTINATION ${ass
 file(GLOB headers CONFIGURE_DEPENDS allocators/*.h)
 list(FILTER headers EXCLUDE REGEX "_internal\\.h$")
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay)
-set(headers minimise.h machine_picture.h program/program.h program/encode.h exec/exec.h exec/observe.h judge/verdict.h
-    judge/rules.def judge/area_model.h judge/frame_map.h)
+set(headers minimise.h machine_picture.h program/program.h program/encode.h exec/exec.h exec/faults.h exec/observe.h
+    judge/verdict.h judge/rules.def judge/area_model.h judge/frame_map.h)
 list(TRANSFORM headers PREPEND model/)
 install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay/model)
 file(GLOB headers CONFIGURE_DEPENDS fuzz/target.h fuzz/campaign/generator.h fuzz/engines/engine.h

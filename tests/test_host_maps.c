@@ -30,8 +30,9 @@ static volatile struct {
     unsigned requests, refuse; /* the refuse-th; 0: none */
 } judge;
 
-static bool refuses(void *context)
+static bool refuses(void *context, bool full)
 {
+    (void)full;
     (void)context;
     return ++judge.requests == judge.refuse;
 }

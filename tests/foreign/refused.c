@@ -41,7 +41,7 @@ static void *map(size_t bytes)
     if (down || p == MAP_FAILED) return down = 1, MAP_FAILED;
 #endif
 #ifdef ABORTS
-    if (p == MAP_FAILED) abort();
+    if (p == MAP_FAILED && bytes < (1 << 20)) abort(); /* what is huge is refused to everybody */
 #endif
     return p;
 }
