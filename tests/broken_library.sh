@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# presets: release m32
+# presets: release
 # broken_library.sh: the whole way of a bug in a library: `assay check` finds it, `assay show --as c` makes a C program
 # of the finding, and that program names the same rule on the library and holds on the C library. Needs ASSAY (the
 # program) and ASSAY_CC (a C compiler); the libraries are tests/broken_malloc.c, each with one of its bugs.

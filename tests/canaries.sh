@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # timeout: 1100
-# presets: release m32
+# presets: release
 #
 # Every canary is found, and under the rule that it breaks: a bench that finds no planted fault says nothing with a PASS.
 # Programs are left as they are found: test_minimise.c has what becomes of them, and most of the time would go there.

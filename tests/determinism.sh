@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# presets: release debug m32
+# presets: release debug
 # determinism.sh: same binary, same seed, same options: the same bytes, in every format, whatever the addresses and the
 # load of the machine. Needs ASSAY (the program).
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# presets: release
 # timeout: 300
 # faults.sh: requests for memory fail one by one and in pairs: what breaks a rule then is found, named by its numbers, and
 # replays; what keeps the rules passes, libraries too, whose mappings are watched. Needs ASSAY and ASSAY_CC.

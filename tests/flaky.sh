@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-#
+# presets: release
 # What fails at times only, whatever the program, does not fool the minimiser: the program that is told fails by itself, about
 # as often as the report says, and the report does not say "always". Needs ASSAY (the program) and ASSAY_CC (a C compiler).
 set -u

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-#
+# presets: release
 # assay misuse: what it says of allocators that are known to detect, miss and suffer the caller's errors. Needs ASSAY (the
 # program) and ASSAY_CC (a C compiler).
 set -u
