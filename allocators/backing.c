@@ -286,8 +286,8 @@ struct margins {
 static struct margins margins_of(const struct lender *l)
 {
     const struct backing *f = &l->face;
-    struct margins m = {.above = f->base + f->size};
     if (f->kind != BACKING_REGION) return (struct margins){0};
+    struct margins m = {.above = f->base + f->size};
     const size_t below = (uintptr_t)f->base % f->page_bytes;
     const size_t above = (size_t)(page_end(l, m.above) - m.above);
     m.above_bytes = above < MARGIN ? above : MARGIN;
