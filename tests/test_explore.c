@@ -217,6 +217,10 @@ static void words_are_read(void **state)
 
 int main(void)
 {
+    if (sizeof(void *) < 8) {
+        puts("in 32 bits heaps have more states, and not all of these close");
+        return 77;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_state_is_found_once),
         cmocka_unit_test(memory_holds_what_it_says),
